@@ -1,0 +1,48 @@
+"""Image restoration as scikit-learn estimators.
+
+Restorers undo degradations; deep and classical ones share ``fit``, ``predict`` and
+``score``. Names are loaded when first used, so that importing the package is fast.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "BaseRestorer": "restorers",
+    "Degradation": "degradations",
+    "DeconvRestorer": "neural",
+    "RestorerMixin": "restorers",
+    "RichardsonLucyRestorer": "restorers",
+    "SparseCodingRestorer": "restorers",
+    "WienerRestorer": "restorers",
+}
+_PACKAGES = (
+    "benchmark",
+    "cli",
+    "datasets",
+    "degradations",
+    "estimation",
+    "exceptions",
+    "metrics",
+    "networks",
+    "neural",
+    "operators",
+    "restorers",
+    "solvers",
+    "testing",
+)
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name):
+    if name in _HOMES:
+        return getattr(import_module(f"skdeconv.{_HOMES[name]}"), name)
+    if name in _PACKAGES:
+        return import_module(f"skdeconv.{name}")
+    raise AttributeError(f"module 'skdeconv' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*__all__, *_PACKAGES])

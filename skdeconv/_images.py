@@ -1,0 +1,406 @@
+"""The image contract: shapes, containers, dtypes, units and the road to tensors.
+
+An estimator sees images as ``(n_samples, *spatial)`` or ``(n_samples, *spatial,
+n_channels)`` arrays, or as lists of such images without the first axis; everything
+below sees tensors ``(batch, channels, *spatial)``.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.utils.validation import check_array
+
+from skdeconv.exceptions import DataRangeWarning, PSFWarning
+
+# Span of the dtypes that carry one; any other dtype says nothing about intensities.
+DTYPE_RANGES = {"bool": 1.0, "uint8": 255.0, "uint16": 65535.0}
+
+# Pixels that are restored at once: large enough to be fast, small enough to bound
+# memory whatever the number of images.
+CHUNK_PIXELS = 2**22
+
+
+@dataclass(frozen=True)
+class ImageBatch:
+    """Validated images of one kind.
+
+    Attributes
+    ----------
+    data : ndarray of shape (n_samples, *spatial[, n_channels]) or list of ndarray
+        The images as given: no copy is made.
+    ndim : int
+        Number of spatial axes.
+    has_channels : bool
+        Whether a channel axis comes last.
+    container : {"stack", "list", "object"}
+        What the user gave, and gets back.
+    """
+
+    data: np.ndarray | list[np.ndarray]
+    ndim: int
+    has_channels: bool
+    container: str
+
+    def __len__(self):
+        return len(self.data)
+
+    @property
+    def n_channels(self) -> int:
+        return self.data[0].shape[-1] if self.has_channels else 1
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Spatial shape of every image."""
+        return [image.shape[: self.ndim] for image in self.data]
+
+    @property
+    def dtypes(self) -> set[str]:
+        if self.container == "stack":
+            return {self.data.dtype.name}
+        return {image.dtype.name for image in self.data}
+
+    @property
+    def range_kind(self) -> str:
+        """The dtype where it fixes the span of intensities, else ``"float"``."""
+        kinds = {name if name in DTYPE_RANGES else "float" for name in self.dtypes}
+        if len(kinds) > 1:
+            raise ValueError(
+                f"images must share one kind of dtype, got {sorted(self.dtypes)}."
+            )
+        return kinds.pop()
+
+    @property
+    def float_dtype(self) -> np.dtype:
+        """The floating dtype to compute in: the data's own, else float32."""
+        return np.dtype("f8" if "float64" in self.dtypes else "f4")
+
+    def select(self, indices) -> "ImageBatch":
+        """Give the images at `indices`."""
+        if self.container == "stack":
+            data = self.data[indices]
+        else:
+            data = [self.data[i] for i in indices]
+        return ImageBatch(data, self.ndim, self.has_channels, self.container)
+
+    def tensors(
+        self, dtype=None, max_images: int | None = None
+    ) -> Iterator["torch.Tensor"]:  # noqa: F821
+        """Yield tensors ``(batch, channels, *spatial)`` that cover the images in order.
+
+        They are copies, so that read-only and memory-mapped data stay as they are.
+        """
+        dtype = dtype or self.float_dtype
+        if self.container != "stack":
+            for image in self.data:
+                yield to_tensor(image[None], self.has_channels, dtype)
+            return
+        step = max(1, CHUNK_PIXELS // max(1, self.data[0].size))
+        step = min(step, max_images or step)
+        for start in range(0, len(self.data), step):
+            chunk = self.data[start : start + step]
+            yield to_tensor(chunk, self.has_channels, dtype)
+
+    def map(self, function: Callable, dtype=None, max_images: int | None = None):
+        """Apply a function of tensors to all images; the answer is of their kind."""
+        outputs = (
+            to_array(function(x), self.has_channels)
+            for x in self.tensors(dtype, max_images)
+        )
+        if self.container == "stack":
+            first = next(outputs)
+            if len(first) == len(self.data):
+                return first
+            stack = np.empty((len(self.data), *first.shape[1:]), first.dtype)
+            stack[: len(first)], start = first, len(first)
+            for part in outputs:
+                stack[start : start + len(part)] = part
+                start += len(part)
+            return stack
+        images = [output[0] for output in outputs]
+        return as_object_array(images) if self.container == "object" else images
+
+
+def as_object_array(images: list[np.ndarray]) -> np.ndarray:
+    """Put images of any shapes into a 1-D object array."""
+    array = np.empty(len(images), dtype=object)
+    array[:] = images
+    return array
+
+
+def to_tensor(stack: np.ndarray, has_channels: bool, dtype) -> "torch.Tensor":  # noqa: F821
+    """Copy a channels-last stack into a ``(batch, channels, *spatial)`` tensor."""
+    import torch  # noqa: PLC0415 - metrics and the contract load without torch
+
+    stack = np.moveaxis(stack, -1, 1) if has_channels else stack[:, None]
+    return torch.from_numpy(np.array(stack, dtype=dtype, order="C"))
+
+
+def to_array(tensor: "torch.Tensor", has_channels: bool) -> np.ndarray:  # noqa: F821
+    """Bring a ``(batch, channels, *spatial)`` tensor back to a channels-last array."""
+    array = tensor.detach().cpu().numpy()
+    if not has_channels:
+        return array[:, 0]
+    return np.ascontiguousarray(np.moveaxis(array, 1, -1))
+
+
+def as_images(X):
+    """Turn tensors and nested sequences into arrays; tell whether X is a collection.
+
+    Returns
+    -------
+    data : ndarray or list of ndarray
+        The images.
+    container : {"stack", "list", "object"}
+        Collections of separate images are told from stacks by their elements, which
+        are arrays and not numbers or sequences.
+    """
+    if hasattr(X, "detach"):
+        return X.detach().cpu().numpy(), "stack"
+    is_object = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
+    if isinstance(X, list | tuple) or is_object:
+        if len(X) == 0:
+            return [], "list"
+        if all(hasattr(x, "shape") and len(x.shape) > 0 for x in X):
+            images = [
+                x.detach().cpu().numpy() if hasattr(x, "detach") else x for x in X
+            ]
+            return [np.asarray(x) for x in images], "object" if is_object else "list"
+    return X, "stack"
+
+
+def is_table(X) -> bool:
+    """Whether X is a table with a signal of the same length in each row."""
+    if hasattr(X, "iloc") or hasattr(X, "toarray"):
+        return True
+    data, container = as_images(X)
+    return container == "stack" and np.asarray(data).ndim < 3
+
+
+def check_images(X, *, ndim: int, name: str = "X") -> ImageBatch:
+    """Validate images against the contract.
+
+    Parameters
+    ----------
+    X : array-like or list of array-like
+        The images.
+    ndim : int
+        Number of spatial axes.
+    name : str, default="X"
+        What error messages call them.
+
+    Returns
+    -------
+    images : ImageBatch
+        Views of the same data.
+
+    Raises
+    ------
+    ValueError
+        Wherever the data break the contract; the message names what was expected and
+        what came.
+    """
+    data, container = as_images(X)
+    options = {"ensure_2d": False, "allow_nd": True, "input_name": name}
+    if container == "stack":
+        data = check_array(data, dtype="numeric", **options)
+        _check_stack_shape(data.shape, ndim, name)
+        has_channels = data.ndim == ndim + 2
+    else:
+        if len(data) == 0:
+            raise ValueError(f"{name} must hold at least one image, got an empty list.")
+        data = [
+            check_array(image, dtype="numeric", ensure_min_samples=0, **options)
+            for image in data
+        ]
+        has_channels = _check_list_shapes([image.shape for image in data], ndim, name)
+    return ImageBatch(data, ndim, has_channels, container)
+
+
+def _expected(ndim, sample_axis=True):
+    spatial = {1: "length", 2: "height, width", 3: "depth, height, width"}[ndim]
+    lead = "n_samples, " if sample_axis else ""
+    return f"({lead}{spatial}) or ({lead}{spatial}, n_channels)"
+
+
+def _check_stack_shape(shape, ndim, name):
+    expected = f"{name} must have shape {_expected(ndim)}, got {shape}."
+    if len(shape) == ndim:
+        raise ValueError(f"{expected} Reshape your data: {name}[None] for one image.")
+    if len(shape) not in (ndim + 1, ndim + 2):
+        raise ValueError(f"{expected} Reshape your data or set ndim (here {ndim}).")
+    if ndim == 2 and len(shape) == 3 and shape[-1] <= 4:
+        raise ValueError(
+            f"{expected} This looks like one colour image. Reshape your data: "
+            f"{name}[None] for one image, {name}[..., None] for narrow grey images."
+        )
+    if 0 in shape:
+        raise ValueError(f"{name} must not have an empty axis, got shape {shape}.")
+
+
+def _check_list_shapes(shapes, ndim, name):
+    for i, shape in enumerate(shapes):
+        if len(shape) not in (ndim, ndim + 1) or 0 in shape:
+            raise ValueError(
+                f"{name}[{i}] must have shape {_expected(ndim, sample_axis=False)} "
+                f"with no empty axis, got {shape}."
+            )
+    if len({len(shape) for shape in shapes}) > 1:
+        raise ValueError(f"{name} must not mix images with and without a channel axis.")
+    has_channels = len(shapes[0]) == ndim + 1
+    channels = sorted({shape[-1] for shape in shapes}) if has_channels else [1]
+    if len(channels) > 1:
+        raise ValueError(
+            f"images of {name} must have the same number of channels, got {channels}."
+        )
+    return has_channels
+
+
+def check_target(y, images: ImageBatch) -> ImageBatch:
+    """Validate clean images against the images they belong to.
+
+    Signals (``ndim=1``) may come with one number each, which stands for a constant
+    signal.
+    """
+    if y is None:
+        raise ValueError(
+            "This estimator requires y to be passed, but the target y is None."
+        )
+    data, container = as_images(y)
+    one_axis = container == "stack" and np.asarray(data).ndim == 1
+    if one_axis and images.ndim == 1 and images.container == "stack":
+        levels = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
+        if len(levels) != len(images):
+            raise ValueError(
+                f"X and y must hold the same number of images, got {len(images)} and "
+                f"{len(levels)}."
+            )
+        levels = levels.reshape(-1, *[1] * (images.data.ndim - 1))
+        levels = np.broadcast_to(levels, images.data.shape)
+        return ImageBatch(levels, 1, images.has_channels, "stack")
+    target = check_images(y, ndim=images.ndim, name="y")
+    if len(target) != len(images):
+        raise ValueError(
+            f"X and y must hold the same number of images, got {len(images)} and "
+            f"{len(target)}."
+        )
+    if target.has_channels != images.has_channels:
+        raise ValueError("X and y must both have a channel axis, or neither.")
+    for i, (a, b) in enumerate(zip(images.data, target.data, strict=True)):
+        if a.shape != b.shape:
+            raise ValueError(
+                f"X and y must have the same shapes, got {a.shape} and {b.shape} for "
+                f"image {i}."
+            )
+    return target
+
+
+def resolve_data_range(
+    data_range: float | None, images: ImageBatch, target: ImageBatch | None = None
+) -> float:
+    """Find the span of intensities, by the rules of the image contract.
+
+    A number is taken as it is. ``None`` stands for the span of a bool, uint8 or uint16
+    dtype of X or y, else for 1.0, unless the values plainly do not fit: then for the
+    span of y, or of X, with a warning.
+    """
+    if data_range is not None:
+        return float(data_range)
+    batches = [images] if target is None else [target, images]
+    spans = {DTYPE_RANGES.get(batch.range_kind) for batch in batches} - {None}
+    if len(spans) > 1:
+        raise ValueError(
+            f"X and y must share one dtype range, got {images.range_kind} and "
+            f"{target.range_kind}; convert one or pass data_range."
+        )
+    if spans:
+        span = spans.pop()
+        _refuse_mixed_units(batches, span)
+        return span
+    low, high = _extrema(batches[0])
+    integer = all(np.dtype(name).kind in "iu" for name in batches[0].dtypes)
+    if not integer and low >= -4 and high <= 5:
+        return 1.0
+    span = float(high - low) or 1.0
+    warnings.warn(
+        f"data_range is None and intensities lie in [{low:g}, {high:g}], which do not "
+        f"fit the default range of 1; taking their span {span:g}. Pass data_range to "
+        "say what it is.",
+        DataRangeWarning,
+        stacklevel=4,
+    )
+    return span
+
+
+def _refuse_mixed_units(batches, span):
+    """Catch one of X and y left in 0..255 while the other was divided by 255."""
+    if len(batches) < 2 or span == 1 or len({b.range_kind for b in batches}) < 2:
+        return
+    typed, floating = sorted(batches, key=lambda batch: batch.range_kind == "float")
+    typed_high, floating_high = _extrema(typed)[1], _extrema(floating)[1]
+    if typed_high > 10 * max(1.5, abs(floating_high)) and floating_high <= 1.5:
+        raise ValueError(
+            "X and y must be in the same units, got one as "
+            f"{typed.range_kind} up to {typed_high:g} and the other as floats up to "
+            f"{floating_high:g}; rescale one or pass data_range."
+        )
+
+
+def _extrema(batch):
+    parts = [batch.data] if batch.container == "stack" else batch.data
+    return min(float(p.min()) for p in parts), max(float(p.max()) for p in parts)
+
+
+def check_psf(psf, *, warn: bool = False) -> np.ndarray:
+    """Validate a point spread function and normalise it to sum 1.
+
+    Parameters
+    ----------
+    psf : array-like of one to three axes
+        Non-negative and finite.
+    warn : bool, default=False
+        Whether to warn about a sum more than 1 % off and a centre of mass more than a
+        pixel off ``size // 2``.
+
+    Returns
+    -------
+    psf : ndarray of float64
+        A copy with sum 1.
+    """
+    try:
+        kernel = np.array(psf, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"psf must be an array of numbers, got {psf!r}.") from error
+    if kernel.ndim not in (1, 2, 3):
+        raise ValueError(f"psf must have 1 to 3 axes, got shape {kernel.shape}.")
+    if kernel.size == 0:
+        raise ValueError(f"psf must not be empty, got shape {kernel.shape}.")
+    if not np.isfinite(kernel).all():
+        raise ValueError("psf must be finite, got NaN or infinity.")
+    if kernel.min() < 0:
+        raise ValueError(f"psf must be non-negative, its minimum is {kernel.min():g}.")
+    total = kernel.sum()
+    if not 0 < total < np.inf:
+        raise ValueError(f"psf must have a finite positive sum, got {total:g}.")
+    kernel /= total
+    if not warn:
+        return kernel
+    if abs(total - 1) > 0.01:
+        warnings.warn(
+            f"psf sums to {total:g} and was divided by it.", PSFWarning, stacklevel=3
+        )
+    grids = np.meshgrid(*map(np.arange, kernel.shape), indexing="ij")
+    shift = [
+        float((kernel * grid).sum()) - n // 2
+        for grid, n in zip(grids, kernel.shape, strict=True)
+    ]
+    if max(map(abs, shift)) > 1:
+        off = ", ".join(f"{s:+.1f}" for s in shift)
+        warnings.warn(
+            f"psf has its centre of mass ({off}) pixels off its centre size // 2; "
+            "the restored image will be shifted by as much.",
+            PSFWarning,
+            stacklevel=3,
+        )
+    return kernel

@@ -1,0 +1,201 @@
+"""``skdeconv restore``."""
+
+import ast
+import inspect
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+import skdeconv
+from skdeconv._images import check_images, check_psf, resolve_data_range
+from skdeconv.cli._io import check_writable, read_picture, write_picture
+from skdeconv.degradations import Degradation, GaussianNoise
+from skdeconv.operators import Blur, airy_psf, disk_psf, gaussian_psf, motion_psf
+
+BLURS = {
+    "gaussian": (gaussian_psf, 1),
+    "disk": (disk_psf, 1),
+    "motion": (motion_psf, 2),
+    "airy": (airy_psf, 1),
+}
+# Seconds for which a network is trained on the embedded photographs.
+TRAINING_TIME = 120
+
+
+def run_restore(arguments) -> int:
+    """Restore files one by one; a file that fails does not stop the others."""
+    psf = _psf(arguments)
+    noise = None if arguments.noise is None else parse_fraction(arguments.noise)
+    restorer = _restorer(arguments, psf, noise)
+    outputs = _outputs(arguments)
+    failed = 0
+    for source, target in outputs:
+        start = time.perf_counter()
+        try:
+            _restore_file(restorer, source, target, noise, arguments.overwrite)
+        except (ValueError, OSError) as error:
+            print(f"skdeconv: {source}: {error}", file=sys.stderr)
+            failed += 1
+        else:
+            print(f"{source} -> {target} ({time.perf_counter() - start:.1f} s)")
+    return 1 if failed else 0
+
+
+def parse_fraction(text: str) -> float:
+    """Read ``0.1`` or ``25/255``."""
+    try:
+        numbers = [float(part) for part in text.split("/")]
+        value = numbers[0] / numbers[1] if len(numbers) == 2 else numbers[0]
+        if len(numbers) > 2 or not 0 < value < 1:
+            raise ValueError
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(
+            "--noise must be a fraction of the range between 0 and 1, such as 0.1 or "
+            f"25/255, got {text!r}."
+        ) from None
+    return value
+
+
+def parse_blur(text: str) -> np.ndarray:
+    """Read ``gaussian:1.6``, ``disk:3``, ``motion:11:30`` or ``airy:2.5``."""
+    kind, *sizes = text.split(":")
+    try:
+        generator, most = BLURS[kind]
+        numbers = [float(size) for size in sizes]
+        if not 1 <= len(numbers) <= most:
+            raise ValueError
+    except (KeyError, ValueError):
+        raise ValueError(
+            "--blur must be gaussian:STD, disk:RADIUS, motion:LENGTH:ANGLE or "
+            f"airy:RADIUS, got {text!r}."
+        ) from None
+    return generator(*numbers)
+
+
+def _psf(arguments):
+    if arguments.blur is not None:
+        return parse_blur(arguments.blur)
+    if arguments.psf is None:
+        return None
+    path = Path(arguments.psf)
+    try:
+        if path.suffix == ".npy":
+            psf = np.load(path, allow_pickle=False)
+        elif path.suffix in (".txt", ".csv"):
+            psf = np.loadtxt(path, delimiter="," if path.suffix == ".csv" else None)
+        else:
+            psf = read_picture(path).pixels.astype(float)
+    except FileNotFoundError:
+        raise ValueError(f"--psf: {path}: no such file") from None
+    except (ValueError, OSError) as error:
+        raise ValueError(f"--psf: {error}") from error
+    return check_psf(psf)
+
+
+def _restorer(arguments, psf, noise):
+    """Build the restorer that the arguments ask for; refuse what it would ignore."""
+    name = arguments.method or (
+        "SparseCodingRestorer" if psf is None else "WienerRestorer"
+    )
+    known = [n for n in skdeconv.__all__ if n.endswith("Restorer") and "Base" not in n]
+    if name not in known:
+        raise ValueError(f"--method must be one of {', '.join(known)}, got {name!r}.")
+    kind = getattr(skdeconv, name)
+    accepted = inspect.signature(kind).parameters
+    given = dict(_setting(text) for text in arguments.set)
+    if "degradation" in accepted:
+        return _trained(kind, psf, noise, given)
+    if psf is not None:
+        given["psf"] = psf
+    elif accepted["psf"].default is inspect.Parameter.empty:
+        raise ValueError(f"{name} needs --psf or --blur.")
+    if noise is not None and "noise_std" not in accepted:
+        raise ValueError(
+            f"{name} takes no --noise; set its strength with --set, or take another "
+            "--method."
+        )
+    try:
+        return kind(**given)
+    except TypeError as error:
+        raise ValueError(f"--set: {error}") from None
+
+
+def _setting(text):
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"--set takes NAME=VALUE, got {text!r}.")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+def _trained(kind, psf, noise, given):
+    """Train a network on the embedded photographs for this very degradation."""
+    from skdeconv.benchmark._default import (  # noqa: PLC0415 - only for networks
+        default_training_images,
+    )
+
+    if noise is None:
+        raise ValueError(f"{kind.__name__} needs --noise to be trained for it.")
+    steps = [] if psf is None else [Blur(psf)]
+    degradation = Degradation([*steps, GaussianNoise(noise)])
+    options = {"criterion": "l1", "lr": 2e-3, "max_epochs": 20, "random_state": 0}
+    options |= {"max_time": TRAINING_TIME, "data_range": 1.0} | given
+    print(f"Training for up to {options['max_time']} s ...", flush=True)
+    images = [image / 255 for image in default_training_images()]
+    return kind(degradation=degradation, **options).fit(images)
+
+
+def _outputs(arguments):
+    """Pair inputs with outputs; nothing is overwritten by accident."""
+    sources = [Path(source) for source in arguments.inputs]
+    output = Path(arguments.output)
+    if len(sources) == 1 and not output.is_dir() and output.suffix:
+        return [(sources[0], output)]
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"--output must be a folder for several inputs, got {output}.")
+    output.mkdir(parents=True, exist_ok=True)
+    targets = [output / source.name for source in sources]
+    if len(set(targets)) < len(targets):
+        raise ValueError("two inputs have the same name; restore them one by one.")
+    return list(zip(sources, targets, strict=True))
+
+
+def _restore_file(restorer, source, target, noise, overwrite):
+    if target.exists() and not overwrite:
+        raise ValueError(f"{target} exists; pass --overwrite to replace it")
+    picture = read_picture(source)
+    check_writable(target, picture)
+    write_picture(target, picture.with_pixels(_restored(restorer, picture, noise)))
+
+
+def _restored(restorer, picture, noise):
+    pixels = picture.pixels
+    ndim = restorer._n_spatial()
+    colour = pixels.ndim > ndim and pixels.shape[-1] == 3
+    stacked = pixels.ndim == ndim + 1 + colour
+    X = pixels if stacked else pixels[None]
+    if X.ndim == ndim + 2 and X.shape[-1] == 1:
+        X = X[..., 0]
+    images = check_images(X, ndim=ndim)
+    data_range = resolve_data_range(None, images)
+    if hasattr(restorer, "net_"):
+        restored = (
+            _by_channel(restorer, X / np.float32(data_range), colour) * data_range
+        )
+    else:
+        options = {"data_range": data_range}
+        if noise is not None:
+            options["noise_std"] = noise * data_range
+        restored = restorer.set_params(**options).fit(X).predict(X)
+    return restored.reshape(pixels.shape)
+
+
+def _by_channel(restorer, X, colour):
+    if not colour:
+        return restorer.predict(X)
+    channels = [restorer.predict(X[..., c]) for c in range(X.shape[-1])]
+    return np.stack(channels, axis=-1)

@@ -1,0 +1,229 @@
+"""A sequence of operators and noises as a scikit-learn transformer."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Generator, Tensor
+
+from skdeconv._images import ImageBatch, as_object_array, check_images, is_table
+from skdeconv._params import Interval, check_parameters
+from skdeconv.degradations._noise import Noise
+from skdeconv.operators import Blur, LinearOperator
+
+
+class Degradation(TransformerMixin, BaseEstimator):
+    """What a camera does to a clean image: operators and noises, in order.
+
+    ``transform`` keeps the size of the images. ``pair`` is the realistic simulation for
+    benchmarks: it blurs the full image and returns what was observed and the truth,
+    both cropped to the part that no border touched.
+
+    As the first step of a ``Pipeline`` it degrades at ``predict`` too, which is right
+    for scoring a restorer on clean images, and for nothing else. To train a network on
+    fresh degradations, pass it as ``DeconvRestorer(degradation=...)``.
+
+    Parameters
+    ----------
+    steps : list of LinearOperator and Noise
+        Applied first to last; noise levels are in the units of the images.
+    ndim : int, default=2
+        Number of spatial axes where no step is a blur; else that of its PSF.
+    random_state : int, RandomState instance or None, default=None
+        An int gives the same noise at every call; ``None`` and an instance give new
+        noise each time.
+
+    Attributes
+    ----------
+    n_channels_ : int
+        Number of channels seen in ``fit``.
+    n_features_in_ : int
+        Length of the signals seen in ``fit``; only with ``ndim=1``.
+
+    Raises
+    ------
+    ValueError
+        If `steps` is empty or holds anything else, or its blurs differ in their number
+        of axes.
+
+    See Also
+    --------
+    skdeconv.operators.Blur : The operator that blurs.
+    GaussianNoise : Additive noise.
+    PoissonNoise : Noise of counting photons.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeconv.degradations import Degradation, GaussianNoise
+    >>> from skdeconv.operators import Blur, gaussian_psf
+    >>> steps = [Blur(gaussian_psf(1.6)), GaussianNoise(2.55)]
+    >>> degrade = Degradation(steps, random_state=0)
+    >>> photographs = np.full((3, 64, 64), 128, dtype=np.uint8)
+    >>> observed, truth = degrade.pair(photographs)
+    >>> observed.shape, truth.shape, truth.dtype
+    ((3, 50, 50), (3, 50, 50), dtype('uint8'))
+    """
+
+    _parameter_constraints: dict = {
+        "steps": [list, tuple],
+        "ndim": [Interval(Integral, 1, 3, closed="both")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(self, steps, *, ndim: int = 2, random_state=None):
+        self.steps = steps
+        self.ndim = ndim
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        """Validate the steps and the images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *spatial[, n_channels]) or list of images
+            Clean images.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+        """
+        check_parameters(self)
+        self._check_steps()
+        self.n_channels_ = self._check_X(X, reset=True).n_channels
+        return self
+
+    def transform(self, X):
+        """Degrade images; their size is kept.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *spatial[, n_channels]) or list of images
+            Clean images.
+
+        Returns
+        -------
+        X_degraded : ndarray or list, of the shapes of X
+            Degraded images, floating, in the units of X.
+        """
+        check_is_fitted(self)
+        images = self._check_X(X, reset=False)
+        if images.n_channels != self.n_channels_:
+            raise ValueError(
+                f"X has {images.n_channels} channel(s), but Degradation was fitted "
+                f"with {self.n_channels_}."
+            )
+        generator = self._generator()
+        return images.map(lambda x: self._degrade(x, generator))
+
+    def pair(self, X):
+        """Simulate with real borders: light from outside the frame leaks in.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *spatial[, n_channels]) or list of images
+            Clean images; needs no ``fit``.
+
+        Returns
+        -------
+        observed : ndarray or list
+            Degraded images, smaller than X by the size of the PSFs less one pixel.
+        truth : ndarray or list
+            The same part of X, in its dtype.
+        """
+        check_parameters(self)
+        self._check_steps()
+        images = check_images(X, ndim=self._n_spatial())
+        generator = self._generator()
+        observed = images.map(lambda x: self._degrade_pair(x, generator)[0])
+        margins = self._margins()
+        if images.container == "stack":
+            return observed, images.data[
+                (slice(None), *_frame(images.data[0], margins))
+            ]
+        truth = [image[_frame(image, margins)] for image in images.data]
+        if images.container == "object":
+            truth = as_object_array(truth)
+        return observed, truth
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = self._n_spatial() == 1
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.non_deterministic = True
+        return tags
+
+    def _degrade(self, x: Tensor, generator: Generator | None = None) -> Tensor:
+        """Degrade a tensor, keeping its size."""
+        for step in self.steps:
+            x = self._apply(step, x, generator)
+        return x
+
+    def _degrade_pair(self, x: Tensor, generator: Generator | None = None):
+        """Degrade a tensor without inventing borders; give it and the same truth."""
+        observed = x
+        for step in self.steps:
+            if isinstance(step, Blur):
+                step = Blur(step.psf, boundary="extended")
+            observed = self._apply(step, observed, generator)
+        return observed, x[(..., *_frame(x[0, 0], self._margins()))]
+
+    @staticmethod
+    def _apply(step, x, generator):
+        return step(x, generator) if isinstance(step, Noise) else step(x)
+
+    def _generator(self):
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        return Generator().manual_seed(int(seed))
+
+    def _margins(self):
+        """Pixels before and after the frame, per axis, that see a border."""
+        margins = np.zeros((self._n_spatial(), 2), dtype=int)
+        for step in self.steps:
+            if isinstance(step, Blur):
+                margins += step.margins
+        return margins
+
+    def _n_spatial(self) -> int:
+        blurs = [step for step in self.steps if isinstance(step, LinearOperator)]
+        return blurs[0].ndim if blurs else self.ndim
+
+    def _check_steps(self):
+        if len(self.steps) == 0:
+            raise ValueError(
+                "steps must hold at least one operator or noise, got none."
+            )
+        for i, step in enumerate(self.steps):
+            if not isinstance(step, LinearOperator | Noise):
+                raise ValueError(
+                    f"steps[{i}] must be a LinearOperator or a Noise, got {step!r}."
+                )
+            if isinstance(step, LinearOperator) and step.ndim != self._n_spatial():
+                raise ValueError(
+                    f"steps must agree on the number of spatial axes, got {step!r} of "
+                    f"{step.ndim} beside {self._n_spatial()}."
+                )
+            if isinstance(step, Blur) and step.boundary == "extended":
+                raise ValueError(
+                    f"steps[{i}] changes the size of images; use another boundary and "
+                    "call pair for realistic borders."
+                )
+
+    def _check_X(self, X, *, reset: bool) -> ImageBatch:
+        if self._n_spatial() == 1 and is_table(X):
+            X = validate_data(self, X, dtype="numeric", reset=reset)
+        return check_images(X, ndim=self._n_spatial())
+
+
+def _frame(image, margins):
+    """Slices that cut the margins off the first axes of an image."""
+    return tuple(
+        slice(before, n - after)
+        for n, (before, after) in zip(image.shape, margins, strict=False)
+    )

@@ -1,0 +1,96 @@
+"""Peak signal-to-noise ratio."""
+
+import numpy as np
+
+from skdeconv._images import as_images
+
+# A perfect image would score infinity, which breaks means: the relative squared error
+# counts as at least this, so no image scores more than 120 dB.
+SMALLEST_ERROR = 1e-12
+
+
+def check_pair(y_true, y_pred, data_range, reduction):
+    """Validate the arguments that all metrics share; give lists of images."""
+    if reduction not in ("mean", "none"):
+        raise ValueError(f"reduction must be 'mean' or 'none', got {reduction!r}.")
+    if not (np.isscalar(data_range) and np.isfinite(data_range) and data_range > 0):
+        raise ValueError(f"data_range must be a positive number, got {data_range!r}.")
+    true, pred = (_image_list(images) for images in (y_true, y_pred))
+    if len(true) != len(pred) or len(true) == 0:
+        raise ValueError(
+            "y_true and y_pred must hold the same positive number of images, got "
+            f"{len(true)} and {len(pred)}."
+        )
+    for i, (a, b) in enumerate(zip(true, pred, strict=True)):
+        if a.shape != b.shape or a.size == 0:
+            raise ValueError(
+                "y_true and y_pred must have the same non-empty shapes, got "
+                f"{a.shape} and {b.shape} for image {i}."
+            )
+        if not (np.isfinite(a).all() and np.isfinite(b).all()):
+            raise ValueError(f"images must be finite, got NaN or infinity in {i}.")
+    return true, pred
+
+
+def _image_list(images):
+    data, _ = as_images(images)
+    if isinstance(data, list):
+        return data
+    data = np.asarray(data)
+    if data.ndim < 2 or data.dtype == object:
+        raise ValueError(
+            "images must have a sample axis first: shape (n_samples, *spatial) or "
+            f"(n_samples, *spatial, n_channels), got {data.shape} of {data.dtype}."
+        )
+    return list(data)
+
+
+def psnr(y_true, y_pred, *, data_range: float, reduction: str = "mean"):
+    r"""Peak signal-to-noise ratio in decibels.
+
+    .. math:: 10 \log_{10} \frac{R^2}{\frac1N \sum_i (t_i - p_i)^2}
+
+    with R the `data_range` and the mean taken over all pixels and channels of one
+    image; the mean over images is taken of the decibels.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples, *spatial[, n_channels]) or list of images
+        Clean images.
+    y_pred : array-like or list, of the shapes of `y_true`
+        Restored images.
+    data_range : float
+        Span of the intensities, such as 255 for 8-bit images; never guessed.
+    reduction : {"mean", "none"}, default="mean"
+        Whether to average over the images.
+
+    Returns
+    -------
+    psnr : float or ndarray of shape (n_samples,)
+        Decibels, larger is better; at most 120, so that it is always finite.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, images are not finite or `data_range` is not positive.
+
+    See Also
+    --------
+    ssim : Structural similarity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeconv.metrics import psnr
+    >>> clean = np.zeros((2, 8, 8))
+    >>> psnr(clean, clean + 0.1, data_range=1.0)
+    20.0
+    """
+    true, pred = check_pair(y_true, y_pred, data_range, reduction)
+    errors = [
+        np.mean(np.square(np.subtract(a, b, dtype=np.float64)))
+        for a, b in zip(true, pred, strict=True)
+    ]
+    relative = np.maximum(np.array(errors) / float(data_range) ** 2, SMALLEST_ERROR)
+    decibels = -10 * np.log10(relative)
+    return float(decibels.mean()) if reduction == "mean" else decibels

@@ -1,0 +1,103 @@
+"""Scorers for scikit-learn's model selection."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from skdeconv._images import DTYPE_RANGES, as_images
+from skdeconv.metrics._psnr import psnr
+from skdeconv.metrics._ssim import ssim
+
+
+@dataclass(frozen=True)
+class _ImageScorer:
+    """Score an estimator's predictions with a metric of images."""
+
+    metric: Any
+    data_range: float | None = None
+
+    def __call__(self, estimator, X, y):
+        data_range = self.data_range or _dtype_range(y) or _fitted_range(estimator)
+        return self.metric(y, estimator.predict(X), data_range=data_range or 1.0)
+
+
+def _dtype_range(y):
+    data, container = as_images(y)
+    images = [data] if container == "stack" else data
+    kinds = {getattr(image, "dtype", None) for image in images}
+    return DTYPE_RANGES.get(str(kinds.pop())) if len(kinds) == 1 else None
+
+
+def _fitted_range(estimator):
+    """Find `data_range_`, also of the last step of a Pipeline or a search's winner."""
+    while estimator is not None:
+        data_range = getattr(estimator, "data_range_", None)
+        if data_range is not None:
+            return data_range
+        steps = getattr(estimator, "steps", None)
+        estimator = (
+            steps[-1][1] if steps else getattr(estimator, "best_estimator_", None)
+        )
+    return None
+
+
+def make_psnr_scorer(data_range: float | None = None):
+    """Make a scorer of the mean PSNR.
+
+    Parameters
+    ----------
+    data_range : float, default=None
+        Span of the intensities. ``None`` takes it from the dtype of y where that is
+        bool, uint8 or uint16, else from the fitted estimator (the last step of a
+        Pipeline), else 1.0.
+
+    Returns
+    -------
+    scorer : callable
+        ``scorer(estimator, X, y)`` gives decibels; for the `scoring` of
+        ``GridSearchCV``, ``cross_val_score`` and their kin.
+
+    See Also
+    --------
+    make_ssim_scorer : The same for the structural similarity.
+
+    Examples
+    --------
+    >>> from skdeconv.metrics import make_psnr_scorer
+    >>> scorer = make_psnr_scorer(data_range=255)
+    """
+    return _ImageScorer(psnr, data_range)
+
+
+def make_ssim_scorer(data_range: float | None = None, *, ndim: int = 2):
+    """Make a scorer of the mean structural similarity.
+
+    Parameters
+    ----------
+    data_range : float, default=None
+        Span of the intensities. ``None`` takes it from the dtype of y where that is
+        bool, uint8 or uint16, else from the fitted estimator (the last step of a
+        Pipeline), else 1.0.
+    ndim : int, default=2
+        Number of spatial axes.
+
+    Returns
+    -------
+    scorer : callable
+        ``scorer(estimator, X, y)`` gives at most 1; for the `scoring` of
+        ``GridSearchCV``, ``cross_val_score`` and their kin.
+
+    See Also
+    --------
+    make_psnr_scorer : The same for the peak signal-to-noise ratio.
+
+    Examples
+    --------
+    >>> from skdeconv.metrics import make_ssim_scorer
+    >>> scorer = make_ssim_scorer(data_range=255)
+    """
+    return _ImageScorer(partial(ssim, ndim=ndim), data_range)
+
+
+psnr_scorer = make_psnr_scorer()
+ssim_scorer = make_ssim_scorer()

@@ -1,0 +1,64 @@
+"""Layers picked by the number of spatial axes, and sizes that always fit."""
+
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+
+CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+CONV_TRANSPOSE = {
+    1: nn.ConvTranspose1d,
+    2: nn.ConvTranspose2d,
+    3: nn.ConvTranspose3d,
+}
+
+
+def pad_to_multiple(x: Tensor, multiple: int, ndim: int) -> Tensor:
+    """Repeat the last pixel of each spatial axis up to a multiple of `multiple`."""
+    missing = [-n % multiple for n in x.shape[-ndim:]]
+    if not any(missing):
+        return x
+    pads = chain.from_iterable((0, m) for m in reversed(missing))
+    return nn.functional.pad(x, tuple(pads), mode="replicate")
+
+
+def crop(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Keep the first pixels of each spatial axis."""
+    return x[(..., *(slice(n) for n in shape))]
+
+
+def pixel_unshuffle(x: Tensor, factor: int, ndim: int) -> Tensor:
+    """Move blocks of `factor` pixels per axis into channels.
+
+    ``(B, C, *(factor * n))`` becomes ``(B, C * factor**ndim, *n)``.
+    """
+    if ndim == 2:
+        return nn.functional.pixel_unshuffle(x, factor)
+    batch, channels, *spatial = x.shape
+    blocks = chain.from_iterable((n // factor, factor) for n in spatial)
+    x = x.reshape(batch, channels, *blocks)
+    inner = [3 + 2 * i for i in range(ndim)]
+    outer = [2 + 2 * i for i in range(ndim)]
+    x = x.permute(0, 1, *inner, *outer)
+    return x.reshape(batch, -1, *(n // factor for n in spatial))
+
+
+def pixel_shuffle(x: Tensor, factor: int, ndim: int) -> Tensor:
+    """Undo :func:`pixel_unshuffle`."""
+    if ndim == 2:
+        return nn.functional.pixel_shuffle(x, factor)
+    batch, channels, *spatial = x.shape
+    x = x.reshape(batch, channels // factor**ndim, *[factor] * ndim, *spatial)
+    order = chain.from_iterable((2 + ndim + i, 2 + i) for i in range(ndim))
+    x = x.permute(0, 1, *order)
+    return x.reshape(batch, -1, *(n * factor for n in spatial))
+
+
+def he_(module: nn.Module, gain: float = 1.0) -> nn.Module:
+    """Draw a layer's weights for ReLU units (He et al. 2015), scaled by `gain`."""
+    nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    with torch.no_grad():
+        module.weight.mul_(gain)
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
+    return module

@@ -1,0 +1,129 @@
+"""Compact U-Net with a ConvTranspose decoder."""
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from skdeconv.networks._layers import (
+    CONV,
+    CONV_TRANSPOSE,
+    crop,
+    he_,
+    pad_to_multiple,
+    pixel_shuffle,
+    pixel_unshuffle,
+)
+
+
+class _ResidualBlock(nn.Module):
+    def __init__(self, width, ndim):
+        super().__init__()
+        conv = CONV[ndim]
+        self.first = he_(conv(width, width, 3, padding=1, bias=False))
+        # A small second layer makes the block start close to the identity.
+        self.second = he_(conv(width, width, 3, padding=1, bias=False), gain=0.1)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(self.relu(self.first(x)))
+
+
+class UNet(nn.Module):
+    """Encoder with strided convolutions, ConvTranspose decoder, skips by addition.
+
+    ::
+
+        x (B, C, *n) -> unshuffle by 2 (B, C * 2**ndim, *n/2)
+          conv 3 ------------------------------ + -- conv 3 -> shuffle -> x - residual
+            blocks, w0                          |    blocks, w0
+            conv 2, stride 2            conv transpose 2, stride 2
+              blocks, w1 ---------------------- + -- blocks, w1
+              conv 2, stride 2          conv transpose 2, stride 2
+                blocks, w2 --------------------/
+
+    A block is ``x + conv 3 (ReLU (conv 3 (x)))`` without bias or normalisation. Images
+    of any size are padded inside by repeating their last pixels.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels of the input.
+    out_channels : int
+        Channels of the output.
+    ndim : int, default=2
+        Number of spatial axes.
+    width : int, default=48
+        Channels of the first level; the others have 2 and 8/3 times as many.
+    n_blocks : int, default=2
+        Residual blocks per level and side.
+
+    Notes
+    -----
+    After U-Net [1]_ and DRUNet [2]_, with which it shares bias-free residual blocks
+    and 2x2 transposed convolutions; unlike them it works on pixel-unshuffled input and
+    takes no noise map.
+
+    References
+    ----------
+    .. [1] O. Ronneberger, P. Fischer, T. Brox, "U-Net: Convolutional networks for
+       biomedical image segmentation", MICCAI 2015. :doi:`10.1007/978-3-319-24574-4_28`
+    .. [2] K. Zhang et al., "Plug-and-play image restoration with deep denoiser prior",
+       IEEE TPAMI 44(10), 2022. :doi:`10.1109/TPAMI.2021.3088914`
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdeconv.networks import UNet
+    >>> network = UNet(in_channels=1, out_channels=1)
+    >>> network(torch.zeros(1, 1, 37, 50)).shape
+    torch.Size([1, 1, 37, 50])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        ndim: int = 2,
+        width: int = 48,
+        n_blocks: int = 2,
+    ):
+        super().__init__()
+        self.ndim = ndim
+        conv, conv_transpose = CONV[ndim], CONV_TRANSPOSE[ndim]
+        widths = [width, 2 * width, max(1, round(8 * width / 3))]
+        self.multiple = 2 ** len(widths)
+
+        def blocks(w):
+            return nn.Sequential(*(_ResidualBlock(w, ndim) for _ in range(n_blocks)))
+
+        folded = 2**ndim
+        self.head = he_(conv(in_channels * folded, width, 3, padding=1, bias=False))
+        self.encoders = nn.ModuleList(blocks(w) for w in widths)
+        self.decoders = nn.ModuleList(blocks(w) for w in widths[:-1])
+        pairs = list(pairwise(widths))
+        self.downs = nn.ModuleList(
+            he_(conv(a, b, 2, stride=2, bias=False)) for a, b in pairs
+        )
+        self.ups = nn.ModuleList(
+            he_(conv_transpose(b, a, 2, stride=2, bias=False)) for a, b in pairs
+        )
+        tail = conv(width, out_channels * folded, 3, padding=1, bias=False)
+        # Small, so that the network starts close to returning its input.
+        self.tail = he_(tail, gain=0.1)
+        self.residual = in_channels == out_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        shape = tuple(x.shape[-self.ndim :])
+        features = pad_to_multiple(x, self.multiple, self.ndim)
+        features = self.head(pixel_unshuffle(features, 2, self.ndim))
+        skips = []
+        for level, encoder in enumerate(self.encoders):
+            if level:
+                features = self.downs[level - 1](features)
+            features = encoder(features)
+            skips.append(features)
+        for level in reversed(range(len(self.ups))):
+            features = self.ups[level](features) + skips[level]
+            features = self.decoders[level](features)
+        out = crop(pixel_shuffle(self.tail(features), 2, self.ndim), shape)
+        return x - out if self.residual else out

@@ -1,0 +1,6 @@
+"""Restorers that learn: networks trained by skorch."""
+
+from skdeconv.neural._deconv import DeconvRestorer
+from skdeconv.neural._losses import CharbonnierLoss
+
+__all__ = ["CharbonnierLoss", "DeconvRestorer"]

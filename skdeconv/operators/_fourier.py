@@ -1,0 +1,43 @@
+"""Real Fourier transforms over the spatial axes of a batch."""
+
+import numpy as np
+import torch
+from scipy.fft import next_fast_len
+from torch import Tensor
+
+
+def spatial_axes(ndim: int) -> tuple[int, ...]:
+    """Axes of a ``(batch, channels, *spatial)`` tensor that are spatial."""
+    return tuple(range(-ndim, 0))
+
+
+def fast_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Smallest shape, no smaller than `shape`, that transforms fast."""
+    return tuple(next_fast_len(int(n), real=True) for n in shape)
+
+
+def fft(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Real transform over the last ``len(shape)`` axes, zero-padded to `shape`."""
+    return torch.fft.rfftn(x, s=shape, dim=spatial_axes(len(shape)))
+
+
+def ifft(spectrum: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Inverse of :func:`fft`."""
+    return torch.fft.irfftn(spectrum, s=shape, dim=spatial_axes(len(shape)))
+
+
+def transfer_function(
+    psf: np.ndarray, shape: tuple[int, ...], *, device=None, dtype=torch.float32
+) -> Tensor:
+    """Transform of a PSF whose centre ``size // 2`` is moved to the origin.
+
+    A PSF larger than `shape` wraps around, as periodic convolution demands. The sum is
+    taken in float64 whatever the dtype asked for.
+    """
+    kernel = np.zeros(shape)
+    index = np.ix_(
+        *[(np.arange(k) - k // 2) % n for k, n in zip(psf.shape, shape, strict=True)]
+    )
+    np.add.at(kernel, index, psf)
+    spectrum = fft(torch.from_numpy(kernel).to(device), shape)
+    return spectrum.to(torch.complex128 if dtype == torch.float64 else torch.complex64)

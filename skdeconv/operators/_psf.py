@@ -1,0 +1,186 @@
+"""Point spread functions of lenses."""
+
+from itertools import permutations
+from math import ceil
+from numbers import Real
+
+import numpy as np
+from scipy.special import j1
+
+
+def gaussian_psf(std, *, ndim: int = 2, truncate: float = 4.0) -> np.ndarray:
+    """Sample a Gaussian at the pixel centres, as `scipy.ndimage.gaussian_filter`.
+
+    Parameters
+    ----------
+    std : float or sequence of float
+        Standard deviation in pixels, one for all axes or one for each. Much below half
+        a pixel the samples tend to a single one.
+    ndim : {1, 2, 3}, default=2
+        Number of axes; with a sequence as `std` it must be its length or the default.
+    truncate : float, default=4.0
+        Half width in standard deviations, rounded up to whole pixels.
+
+    Returns
+    -------
+    psf : ndarray of float64, of odd shape ``2 * ceil(truncate * std) + 1`` per axis
+        Non-negative, of sum 1, centred.
+
+    Raises
+    ------
+    ValueError
+        If `std` or `truncate` is not positive and finite, or does not fit `ndim`.
+
+    Examples
+    --------
+    >>> from skdeconv.operators import gaussian_psf
+    >>> gaussian_psf(1.5).shape
+    (13, 13)
+    >>> gaussian_psf((2, 0.5, 0.5), truncate=3).shape
+    (13, 5, 5)
+    """
+    if isinstance(std, Real):
+        stds = [_number("std", std)] * _axes(ndim)
+    else:
+        stds = [_number("std", s) for s in _sequence("std", std)]
+        if len(stds) not in (1, 2, 3) or ndim not in (2, len(stds)):
+            raise ValueError(
+                f"std must be a float or have one value per axis, ndim={ndim}, "
+                f"got {std!r}."
+            )
+    truncate = _number("truncate", truncate)
+    psf = np.ones(())
+    for s in stds:
+        half = ceil(truncate * s)
+        profile = np.exp(-0.5 * (np.arange(-half, half + 1) / s) ** 2)
+        psf = psf[..., None] * (profile / profile.sum())
+    return psf
+
+
+def disk_psf(radius: float, *, ndim: int = 2) -> np.ndarray:
+    """Cover each pixel by its share of a disk: geometric defocus.
+
+    Parameters
+    ----------
+    radius : float
+        Radius in pixels. The variance along each axis is about that of the disk,
+        ``radius**2 / (ndim + 2)``, plus 1/12 from the width of the pixels.
+    ndim : {1, 2, 3}, default=2
+        Number of axes: an interval, a disk or a ball.
+
+    Returns
+    -------
+    psf : ndarray of float64, of odd shape ``2 * ceil(radius - 0.5) + 1`` per axis
+        Non-negative, of sum 1, centred.
+
+    Raises
+    ------
+    ValueError
+        If `radius` is not positive and finite, or `ndim` is not 1, 2 or 3.
+
+    Examples
+    --------
+    >>> from skdeconv.operators import disk_psf
+    >>> disk_psf(1).round(3)
+    array([[0.025, 0.145, 0.025],
+           [0.145, 0.318, 0.145],
+           [0.025, 0.145, 0.025]])
+    """
+    radius, ndim = _number("radius", radius), _axes(ndim)
+    half = max(ceil(radius - 0.5), 0)
+    size, fine = 2 * half + 1, 8 if ndim == 3 else 32
+    # Exact along the last axis, so that the PSF is continuous in `radius`; sampled
+    # along the others.
+    squares = _fine_axis(size, fine) ** 2
+    squares = sum(np.ix_(*[squares] * (ndim - 1)), np.zeros((1,) * (ndim - 1)))
+    reach = np.sqrt(np.maximum(radius**2 - squares, 0))[..., None]
+    edges = np.arange(size + 1) - size / 2
+    psf = np.minimum(edges[1:], reach) - np.maximum(edges[:-1], -reach)
+    psf = _bin(np.maximum(psf, 0), (fine,) * (ndim - 1) + (1,))
+    psf = sum(psf.transpose(order) for order in permutations(range(ndim)))
+    return psf / psf.sum()
+
+
+def airy_psf(radius: float, *, size: int | None = None) -> np.ndarray:
+    r"""Average the Airy pattern of a round, perfect lens over the pixels.
+
+    .. math:: k(r) \propto \left( \frac{2 J_1(\rho)}{\rho} \right)^2, \qquad
+        \rho = 3.8317 \, r / \text{radius}
+
+    Parameters
+    ----------
+    radius : float
+        Radius of the first dark ring in pixels: ``0.61 * wavelength /
+        numerical_aperture / pixel_size``, or ``1.22 * wavelength * f_number /
+        pixel_size`` for a distant object.
+    size : int or None, default=None
+        Odd number of pixels along each axis. None takes ``2 * ceil(4 * radius) + 1``,
+        which holds 96 % of the light.
+
+    Returns
+    -------
+    psf : ndarray of float64, of shape (size, size)
+        Non-negative, of sum 1, centred.
+
+    Raises
+    ------
+    ValueError
+        If `radius` is not positive and finite, or `size` is not odd and positive.
+
+    References
+    ----------
+    .. [1] M. Born and E. Wolf, "Principles of Optics", section 8.5.2, Cambridge
+       University Press, 1999. :doi:`10.1017/CBO9781139644181`
+
+    Examples
+    --------
+    >>> from skdeconv.operators import airy_psf
+    >>> airy_psf(radius=0.61 * 0.52 / 1.2 / 0.1).shape  # 520 nm, NA 1.2, 100 nm
+    (23, 23)
+    """
+    radius = _number("radius", radius)
+    if size is None:
+        size = 2 * ceil(4 * radius) + 1
+    if not isinstance(size, int | np.integer) or size < 1 or size % 2 == 0:
+        raise ValueError(f"size must be an odd positive int or None, got {size!r}.")
+    axis = _fine_axis(size, fine=8)  # even, so that no sample falls on 0 / 0
+    rho = 3.8317059702075125 / radius * np.hypot(axis[:, None], axis)
+    psf = _bin((j1(rho) / rho) ** 2, (8, 8))
+    return psf / psf.sum()
+
+
+def _fine_axis(size, fine):
+    """Middles of `fine` equal parts of each of `size` pixels, zero in the middle."""
+    return (np.arange(size * fine) + 0.5) / fine - size / 2
+
+
+def _bin(x, factors):
+    """Sum blocks of `factors` samples."""
+    split = [
+        n for size, f in zip(x.shape, factors, strict=True) for n in (size // f, f)
+    ]
+    return x.reshape(split).sum(axis=tuple(range(1, 2 * x.ndim, 2)))
+
+
+def _number(name, value, *, low=0, inclusive=False):
+    """A finite number above `low`, as a float."""
+    if isinstance(value, Real) and not isinstance(value, bool) and np.isfinite(value):
+        if value > low or (inclusive and value == low):
+            return float(value)
+    kind = "finite" if low else "finite, not negative" if inclusive else "positive"
+    raise ValueError(f"{name} must be a {kind} number, got {value!r}.")
+
+
+def _sequence(name, value):
+    try:
+        return list(value)
+    except TypeError:
+        raise ValueError(
+            f"{name} must be a number or several, got {value!r}."
+        ) from None
+
+
+def _axes(ndim):
+    if ndim not in (1, 2, 3):
+        raise ValueError(f"ndim must be 1, 2 or 3, got {ndim!r}.")
+    return int(ndim)

@@ -1,0 +1,187 @@
+"""What every restorer shares: validation, fit and predict, the score."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor, inference_mode
+
+from skdeconv._images import (
+    ImageBatch,
+    check_images,
+    check_psf,
+    check_target,
+    is_table,
+    resolve_data_range,
+)
+from skdeconv._params import Interval, check_parameters
+from skdeconv.metrics import psnr
+
+NDIM = [Interval(Integral, 1, 3, closed="both")]
+DATA_RANGE = [Interval(Real, 0, None, closed="neither"), None]
+ALPHA = [Interval(Real, 0, None, closed="left")]
+PSF = ["array-like", None]
+
+
+class RestorerMixin(TransformerMixin):
+    """Score, transform and tags of a restorer.
+
+    A class that mixes it in offers ``predict(X)``, the fitted ``data_range_`` and
+    ``_check_X(X, reset=...)``.
+    """
+
+    _requires_y = False
+    _output_dtypes = ("float64", "float32")
+
+    def transform(self, X):
+        """Restore images; the same as ``predict``, so that restorers chain.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *spatial[, n_channels]) or list of images
+            Degraded images.
+
+        Returns
+        -------
+        X_restored : ndarray or list, of the shapes of X
+            Restored images in the units of X.
+        """
+        return self.predict(X)
+
+    def score(self, X, y) -> float:
+        """Restore images and compare them with the truth.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *spatial[, n_channels]) or list of images
+            Degraded images.
+        y : array-like or list, of the shapes of X
+            Clean images.
+
+        Returns
+        -------
+        score : float
+            Mean over the images of the PSNR in decibels, relative to ``data_range_``.
+        """
+        check_is_fitted(self)
+        target = check_target(y, self._check_X(X, reset=False))
+        return psnr(target.data, self.predict(X), data_range=self.data_range_)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = self._n_spatial() == 1
+        tags.input_tags.three_d_array = True
+        tags.target_tags.required = self._requires_y
+        tags.target_tags.multi_output = True
+        tags.transformer_tags.preserves_dtype = list(self._output_dtypes)
+        return tags
+
+
+class BaseRestorer(RestorerMixin, BaseEstimator):
+    """Template of a restorer.
+
+    A subclass declares its constructor and ``_parameter_constraints``, and implements
+    ``_restore`` and, where there is something to learn, ``_fit``. Validation,
+    containers, units and tensors are taken care of here.
+    """
+
+    _parameter_constraints: dict = {}
+    # The dtype of all computation; None keeps that of the data.
+    _compute_dtype = None
+
+    def fit(self, X, y=None):
+        """Validate the data and learn what there is to learn.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *spatial[, n_channels]) or list of images
+            Degraded images.
+        y : array-like or list, of the shapes of X, default=None
+            Clean images.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        check_parameters(self)
+        psf = getattr(self, "psf", None)
+        self.psf_ = None if psf is None else check_psf(psf, warn=True)
+        images = self._check_X(X, reset=True)
+        target = None
+        if y is not None or self._requires_y:
+            target = check_target(y, images)
+        self.data_range_ = resolve_data_range(self.data_range, images, target)
+        self._fit(images, target)
+        return self
+
+    def predict(self, X):
+        """Restore images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *spatial[, n_channels]) or list of images
+            Degraded images, in the units and with the channels of those in ``fit``.
+
+        Returns
+        -------
+        X_restored : ndarray or list, of the shapes of X
+            Restored images in the units of X, floating.
+        """
+        check_is_fitted(self)
+        images = self._check_X(X, reset=False)
+        return images.map(self._restore_chunk, self._compute_dtype)
+
+    def _restore_chunk(self, x: Tensor) -> Tensor:
+        with inference_mode():
+            restored = self._restore(x)
+        return restored.clip(0, self.data_range_) if self.clip else restored
+
+    def _fit(self, images: ImageBatch, target: ImageBatch | None) -> None:
+        """Learn from validated images; by default there is nothing to learn."""
+
+    def _restore(self, x: Tensor, noise_std: Tensor | float | None = None) -> Tensor:
+        """Restore a tensor ``(batch, channels, *spatial)`` in the units of the data."""
+        raise NotImplementedError
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "data_range_")
+
+    def _n_spatial(self) -> int:
+        psf = getattr(self, "psf", None)
+        return self.ndim if psf is None else np.ndim(psf)
+
+    def _check_X(self, X, *, reset: bool) -> ImageBatch:
+        ndim = self._n_spatial()
+        if ndim == 1 and is_table(X):
+            # scikit-learn's own door: it keeps the number and names of the features.
+            X = validate_data(self, X, dtype="numeric", reset=reset)
+        images = check_images(X, ndim=ndim)
+        self._check_psf_fits(images)
+        if reset:
+            self.n_channels_ = images.n_channels
+            self._range_kind = images.range_kind
+            return images
+        if images.n_channels != self.n_channels_:
+            raise ValueError(
+                f"X has {images.n_channels} channel(s), but {type(self).__name__} was "
+                f"fitted with {self.n_channels_}."
+            )
+        if self.data_range is None and images.range_kind != self._range_kind:
+            raise ValueError(
+                f"X is {images.range_kind}, but {type(self).__name__} was fitted on "
+                f"{self._range_kind}; their units may differ. Convert X, or pass "
+                "data_range to say that they do not."
+            )
+        return images
+
+    def _check_psf_fits(self, images):
+        if self.psf_ is None:
+            return
+        for shape in set(images.shapes):
+            if any(n < k for n, k in zip(shape, self.psf_.shape, strict=True)):
+                raise ValueError(
+                    f"psf must not be larger than the images, got {self.psf_.shape} "
+                    f"and an image of {shape} (n_features = {shape[-1]})."
+                )

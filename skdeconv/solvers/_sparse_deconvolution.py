@@ -1,0 +1,193 @@
+"""Deblurring with few cosine waves per patch."""
+
+from math import sqrt
+
+import torch
+from torch import Tensor
+
+from skdeconv.operators import Blur
+from skdeconv.operators._fourier import fast_shape, fft, ifft, transfer_function
+from skdeconv.operators._grids import bridge, frame
+from skdeconv.solvers._result import SolverResult
+from skdeconv.solvers._sparse_coding import cosines
+
+WINDOW = 4  # pixels per axis of the patches; 4 beat 3, 5, 6, 8 and three-level Haar
+
+
+def cosine_frame(x: Tensor, waves: Tensor, ndim: int) -> Tensor:
+    """Transform all overlapping patches of periodic images to cosine waves.
+
+    A tight frame: :func:`cosine_frame_adjoint` inverts it, and it keeps norms.
+
+    Parameters
+    ----------
+    x : Tensor of shape (batch, channels, *spatial)
+        Images.
+    waves : Tensor of shape (window, window)
+        Orthonormal waves in the rows, the first constant.
+    ndim : int
+        Number of spatial axes.
+
+    Returns
+    -------
+    coefficients : Tensor of shape (batch, channels, *spatial, window**ndim)
+        The first of the last axis are patch means, scaled.
+    """
+    size = len(waves)
+    for axis in range(2, 2 + ndim):
+        n = x.shape[axis]
+        wrapped = torch.arange(n + size - 1, device=x.device) % n
+        windows = x.index_select(axis, wrapped).unfold(axis, size, 1)
+        x = windows @ (waves.T / sqrt(size))
+    return x.flatten(2 + ndim)
+
+
+def cosine_frame_adjoint(coefficients: Tensor, waves: Tensor, ndim: int) -> Tensor:
+    """Put the patches together again: adjoint and inverse of :func:`cosine_frame`.
+
+    Parameters
+    ----------
+    coefficients : Tensor of shape (batch, channels, *spatial, window**ndim)
+        As :func:`cosine_frame` gives them.
+    waves : Tensor of shape (window, window)
+        Orthonormal waves in the rows.
+    ndim : int
+        Number of spatial axes.
+
+    Returns
+    -------
+    x : Tensor of shape (batch, channels, *spatial)
+        Images.
+    """
+    size = len(waves)
+    x = coefficients.unflatten(-1, (size,) * ndim)
+    for axis in reversed(range(2, 2 + ndim)):
+        windows = (x @ (waves / sqrt(size))).unbind(-1)
+        x = torch.zeros_like(windows[0])
+        for offset, pixel in enumerate(windows):
+            x = x + pixel.roll(offset, axis)
+    return x
+
+
+def automatic_alpha(y: Tensor, noise_std: Tensor, ndim: int) -> Tensor:
+    r"""Strength of the penalty in :func:`sparse_deconvolve` for a noise level.
+
+    :math:`\alpha = 0.1 \, \sigma \sqrt{\sigma / s}` with the image's standard deviation
+    `s`: found on photographs under Gaussian, motion and camera-shake blur with 1 % and
+    3 % noise.
+
+    Parameters
+    ----------
+    y : Tensor of shape (batch, channels, *spatial)
+        Blurred, noisy images.
+    noise_std : Tensor of shape (batch,)
+        Standard deviation of the noise, in the units of `y`.
+    ndim : int
+        Number of spatial axes.
+
+    Returns
+    -------
+    alpha : Tensor of shape (batch, channels)
+        In the units of `y`.
+    """
+    spread = y.flatten(2).std(-1, correction=0)
+    sigma = noise_std[:, None].expand_as(spread)
+    ratio = sigma / torch.maximum(spread, sigma).clamp_min(torch.finfo(y.dtype).tiny)
+    return 0.1 * sigma * ratio.sqrt()
+
+
+def sparse_deconvolve(
+    y: Tensor, blur: Blur, *, alpha, max_iter: int = 100, tol: float = 2e-3
+) -> SolverResult:
+    r"""Deblur images whose patches take few cosine waves.
+
+    .. math:: \min_x \tfrac12 \|H x - y\|^2 + \alpha \|W x\|_1
+
+    with the undecimated cosine transform `W` of patches of 4 pixels per axis, a tight
+    frame; patch means are free. The blur is periodic on a grid larger than the image,
+    of which only the frame is compared with the data, so that no border is invented;
+    ADMM splits it into Fourier divisions and pointwise steps [1]_.
+
+    Parameters
+    ----------
+    y : Tensor of shape (batch, channels, *spatial)
+        Blurred, noisy images.
+    blur : Blur
+        The blur, with boundary ``"extended"`` or ``"periodic"``.
+    alpha : float or Tensor broadcastable to (batch, channels)
+        Weight of the penalty, in the units of `y`; larger is smoother.
+    max_iter : int, default=100
+        Most iterations.
+    tol : float, default=2e-3
+        An image is done when a step changes it by less than `tol` times its contrast.
+
+    Returns
+    -------
+    result : SolverResult
+        Restored images, of the shape of `y`.
+
+    Notes
+    -----
+    Takes ``4**ndim`` numbers per pixel, several times over.
+
+    References
+    ----------
+    .. [1] M. S. C. Almeida and M. A. T. Figueiredo, "Deconvolving images with unknown
+       boundaries using the alternating direction method of multipliers", IEEE
+       Transactions on Image Processing 22, 2013. :doi:`10.1109/TIP.2013.2258354`
+    """
+    if blur.boundary not in ("extended", "periodic"):
+        raise ValueError(
+            "sparse_deconvolve needs boundary 'extended' or 'periodic', got "
+            f"{blur.boundary!r}."
+        )
+    ndim, shape = blur.ndim, tuple(y.shape[2:])
+    each, axes = (..., *(None,) * ndim), tuple(range(2, 2 + ndim))
+    grid = shape
+    if blur.boundary == "extended":
+        grid = fast_shape(blur.input_shape(shape))
+    inside = frame(shape)
+    transfer = transfer_function(blur.psf, grid, device=y.device, dtype=y.dtype)
+    power = transfer.abs().square()
+    waves = cosines(WINDOW, WINDOW).to(y)
+    level = y.mean(axes, keepdim=True)
+    y = y - level
+    contrast = torch.linalg.vector_norm(y, dim=axes)
+
+    # The splitting weights `fit` and `thrift` decide the speed only. A threshold of a
+    # sixth of the contrast suits photographs.
+    alpha = torch.as_tensor(alpha, dtype=y.dtype, device=y.device).expand(y.shape[:2])
+    threshold = y.flatten(2).std(-1, correction=0) / 6
+    threshold = torch.maximum(threshold, alpha).clamp_min(torch.finfo(y.dtype).tiny)
+    fit, thrift = 0.05, (alpha / threshold).clamp_min(1e-4)
+    threshold = (alpha / thrift)[each][..., None].expand(*y.shape[:2], *(1,) * ndim, 1)
+    penalised = torch.arange(WINDOW**ndim, device=y.device) > 0
+    threshold, thrift = threshold * penalised, thrift[each]
+
+    x = bridge(y, grid)
+    spectrum = fft(x, grid)
+    blurred_dual = torch.zeros_like(x)
+    sparse_dual = torch.zeros_like(cosine_frame(x, waves, ndim))
+    converged = contrast == 0
+    n_iter = 0
+    while n_iter < max_iter and not converged.all():
+        n_iter += 1
+        target = ifft(spectrum * transfer, grid) - blurred_dual
+        blurred = target.clone()
+        blurred[inside] = (y + fit * target[inside]) / (1 + fit)
+        blurred_dual = blurred - target
+
+        target = cosine_frame(x, waves, ndim) - sparse_dual
+        sparse_dual = target.clamp(-threshold, threshold).neg_()
+        sparse = target + sparse_dual
+
+        pull = fft(blurred + blurred_dual, grid) * transfer.conj() * fit
+        sparse = cosine_frame_adjoint(sparse + sparse_dual, waves, ndim)
+        pull += fft(thrift * sparse, grid)
+        spectrum = pull / (fit * power + thrift)
+        previous, x = x, ifft(spectrum, grid)
+        x = torch.where(converged[each], previous, x)
+
+        change = torch.linalg.vector_norm((x - previous)[inside], dim=axes)
+        converged = converged | (change <= tol * contrast)
+    return SolverResult(x[inside] + level, n_iter, converged)

@@ -1,0 +1,379 @@
+"""Checks that any restorer and any operator should pass; for third parties too."""
+
+import pickle
+import re
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
+
+from skdeconv.operators import LinearOperator
+from skdeconv.restorers import (
+    RichardsonLucyRestorer,
+    SparseCodingRestorer,
+    WienerRestorer,
+)
+
+__all__ = [
+    "check_adjoint",
+    "check_restorer",
+    "example_restorers",
+    "parametrize_restorers",
+]
+
+# An asymmetric PSF of even and odd length finds flips and shifts.
+PSFS = {
+    1: np.array([0.25, 0.75]),
+    2: np.array([[0.05, 0.1, 0.05], [0.1, 0.5, 0.2]]),
+    3: np.array([[[0.1, 0.2], [0.1, 0.3]], [[0.1, 0.1], [0.05, 0.05]]]),
+}
+
+
+def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
+    """Give one small instance of every restorer, for tests.
+
+    Parameters
+    ----------
+    ndim : {1, 2, 3}, default=2
+        Number of spatial axes.
+
+    Returns
+    -------
+    restorers : list of estimators
+        Quick to fit, with ``data_range=1.0``.
+    """
+    from skdeconv.neural import DeconvRestorer  # noqa: PLC0415 - skorch is slow
+
+    psf, plain = PSFS[ndim], {"data_range": 1.0}
+    network = {"precision": "float32", "max_epochs": 2, "ndim": ndim, **plain}
+    return [
+        WienerRestorer(psf, **plain),
+        WienerRestorer(psf, boundary="periodic", regularizer="identity", **plain),
+        WienerRestorer(psf, boundary="reflect", **plain),
+        RichardsonLucyRestorer(psf, **plain),
+        SparseCodingRestorer(n_components=16, patch_size=4, ndim=ndim, **plain),
+        SparseCodingRestorer(psf, max_iter=10, **plain),
+        DeconvRestorer(patches_per_epoch=32, module__width=4, **network),
+        DeconvRestorer("conv_transpose", patches_per_epoch=32, **network),
+    ]
+
+
+def check_adjoint(
+    operator: LinearOperator,
+    input_shape: tuple[int, ...],
+    *,
+    rtol: float = 1e-10,
+    random_state: int = 0,
+) -> None:
+    """Check that ``<A x, y>`` equals ``<x, A* y>`` for random x and y, in float64.
+
+    Parameters
+    ----------
+    operator : LinearOperator
+        Operator to check.
+    input_shape : tuple of int
+        Spatial shape in its domain.
+    rtol : float, default=1e-10
+        Largest difference, relative to the norms of ``A x`` and y.
+    random_state : int, default=0
+        Seed of x and y.
+
+    Raises
+    ------
+    AssertionError
+        If they differ, or shapes are not those that the operator announces.
+
+    Examples
+    --------
+    >>> from skdeconv.operators import Blur
+    >>> from skdeconv.testing import check_adjoint
+    >>> check_adjoint(Blur([[0.2, 0.8]], boundary="extended"), (16, 17))
+    """
+    generator = torch.Generator().manual_seed(random_state)
+    draw = partial(torch.randn, generator=generator, dtype=torch.float64)
+    output_shape = operator.output_shape(tuple(input_shape))
+    assert operator.input_shape(output_shape) == tuple(input_shape)
+    x, y = draw(2, 3, *input_shape), draw(2, 3, *output_shape)
+    seen, back = operator(x), operator.adjoint(y)
+    assert seen.shape == y.shape, f"output is {seen.shape}, announced {y.shape}"
+    assert back.shape == x.shape, f"adjoint gives {back.shape}, not {x.shape}"
+    difference = abs(float((seen * y).sum() - (x * back).sum()))
+    scale = float(seen.norm() * y.norm())
+    assert difference <= rtol * scale, (
+        f"<Ax, y> and <x, A*y> differ by {difference / scale:.1e} of their norms"
+    )
+
+
+def check_restorer(restorer: BaseEstimator) -> None:
+    """Run all checks of the image contract on a restorer.
+
+    Parameters
+    ----------
+    restorer : estimator
+        Unfitted; it is cloned. Its data must have a range of 1 (``data_range=1.0`` or
+        None).
+
+    Raises
+    ------
+    AssertionError
+        If a check fails.
+
+    See Also
+    --------
+    parametrize_restorers : One pytest test per check.
+
+    Examples
+    --------
+    >>> from skdeconv import WienerRestorer
+    >>> from skdeconv.testing import check_restorer
+    >>> check_restorer(WienerRestorer([[0.2, 0.5, 0.3]]))
+    """
+    for check in restorer_checks(restorer):
+        check(clone(restorer))
+
+
+def parametrize_restorers(restorers: Iterable[BaseEstimator]):
+    """Make a pytest decorator that runs every check on every restorer.
+
+    Parameters
+    ----------
+    restorers : iterable of estimators
+        Unfitted restorers.
+
+    Returns
+    -------
+    decorator : pytest.MarkDecorator
+        Parametrises ``restorer`` and ``check``; the test calls ``check(restorer)``.
+
+    See Also
+    --------
+    check_restorer : Run all checks at once.
+    """
+    import pytest  # noqa: PLC0415 - only tests need it
+
+    cases = [
+        pytest.param(restorer, check, id=f"{i}-{_short(restorer)}-{check.__name__}")
+        for i, restorer in enumerate(restorers)
+        for check in restorer_checks(restorer)
+    ]
+    return pytest.mark.parametrize(("restorer", "check"), cases)
+
+
+def restorer_checks(restorer: BaseEstimator) -> list[Callable]:
+    """Give the checks that apply to a restorer.
+
+    Parameters
+    ----------
+    restorer : estimator
+        Unfitted restorer.
+
+    Returns
+    -------
+    checks : list of callable
+        Each takes a restorer and raises AssertionError.
+    """
+    checks = [
+        check_containers,
+        check_dtypes,
+        check_data_untouched,
+        check_bad_input,
+        check_refit,
+        check_pickle_and_clone,
+        check_score,
+    ]
+    if not _is_trained(restorer):
+        checks += [check_constant, check_scale, check_channels]
+    return checks
+
+
+def check_containers(restorer):
+    """Stacks, lists and object arrays of grey and colour images come back in kind."""
+    for channels in ((), (3,)):
+        stack = _images(restorer, 3, channels)
+        restored = _fitted(restorer, stack).predict(stack)
+        assert isinstance(restored, np.ndarray)
+        assert restored.shape == stack.shape
+        assert np.isfinite(restored).all()
+        mixed = [stack[0], _images(restorer, 1, channels, grow=3)[0]]
+        restored = _fitted(restorer, mixed).predict(mixed)
+        assert isinstance(restored, list)
+        assert [r.shape for r in restored] == [x.shape for x in mixed]
+        objects = np.empty(2, dtype=object)
+        objects[:] = mixed
+        restored = _fitted(restorer, objects).predict(objects)
+        assert restored.dtype == object
+        assert [r.shape for r in restored] == [x.shape for x in mixed]
+
+
+def check_dtypes(restorer):
+    """Floating answers in the units of the input, whatever its dtype."""
+    X = _images(restorer, 2)
+    trained = _is_trained(restorer)
+    for dtype in (np.float32, np.float64):
+        restored = _fitted(restorer, X.astype(dtype)).predict(X.astype(dtype))
+        assert restored.dtype == (np.float32 if trained else dtype)
+    reference = restored
+    for kind, span in ((np.uint8, 255), (np.uint16, 65535), (np.bool_, 1)):
+        scaled = (X > 0.5) if span == 1 else np.rint(span * X).astype(kind)
+        fresh = clone(restorer).set_params(data_range=None)
+        restored = _fitted(fresh, scaled).predict(scaled)
+        assert restored.dtype == np.float32
+        assert np.isfinite(restored).all()
+        if span > 1 and not trained:
+            error = np.abs(restored / span - reference).mean()
+            assert error < 0.05, f"{kind.__name__} answers are off by {error:.3f}"
+
+
+def check_data_untouched(restorer):
+    """Read-only data serve, and predict changes neither data nor estimator."""
+    X = _images(restorer, 2)
+    kept = X.copy()
+    X.flags.writeable = False
+    fitted = _fitted(restorer, X)
+    state = pickle.dumps(fitted)
+    first = fitted.predict(X)
+    assert pickle.dumps(fitted) == state
+    assert np.array_equal(first, fitted.predict(X))
+    assert np.array_equal(X, kept)
+
+
+def check_bad_input(restorer):
+    """Everything that breaks the contract gets a ValueError that names it."""
+    X = _images(restorer, 3)
+    _raises(NotFittedError, "not fitted", clone(restorer).predict, X)
+    fitted = _fitted(restorer, X)
+    broken = X.copy()
+    broken[0].flat[0] = np.nan
+    _raises(ValueError, "NaN", fitted.predict, broken)
+    _raises(ValueError, "NaN", clone(restorer).fit, broken, broken)
+    _raises(ValueError, "Reshape your data|must have shape", fitted.predict, X[0])
+    _raises(ValueError, "empty|0 sample", clone(restorer).fit, [], [])
+    _raises(ValueError, "channel", fitted.predict, np.stack([X, X], axis=-1))
+    _raises(ValueError, "same", clone(restorer).fit, X, X[:2])
+    if X.ndim > 2:
+        _raises(ValueError, "same shapes", clone(restorer).fit, X, X[:, 1:])
+
+
+def check_refit(restorer):
+    """A second fit on other shapes and channels forgets the first."""
+    fitted = _fitted(restorer, _images(restorer, 2))
+    X = _images(restorer, 3, (2,), grow=2)
+    clean = _clean(X)
+    params = fitted.get_params()
+    fitted.fit(X, clean)
+    assert fitted.predict(X).shape == X.shape
+    assert all(fitted.get_params()[name] is params[name] for name in params)
+
+
+def check_pickle_and_clone(restorer):
+    """A pickled restorer restores alike; a clone is unfitted and refits alike."""
+    X = _images(restorer, 2)
+    fitted = _fitted(restorer, X)
+    expected = fitted.predict(X)
+    again = pickle.loads(pickle.dumps(fitted))
+    assert np.array_equal(again.predict(X), expected)
+    assert not hasattr(clone(fitted), "data_range_")
+    assert np.array_equal(_fitted(clone(fitted), X).predict(X), expected)
+    assert type(restorer).__name__ in repr(fitted)
+    fitted._repr_html_()
+
+
+def check_score(restorer):
+    """The score is a finite float, also of a perfect answer."""
+    X = _images(restorer, 2)
+    score = _fitted(restorer, X).score(X, _clean(X))
+    assert isinstance(score, float)
+    assert np.isfinite(score)
+    flat = np.full_like(X, 0.5)
+    assert np.isfinite(_fitted(restorer, flat).score(flat, flat))
+
+
+def check_constant(restorer):
+    """A constant image stays constant, black included."""
+    for level in (0.0, 0.5, 1.0):
+        X = np.full_like(_images(restorer, 1), level)
+        restored = _fitted(restorer, X).predict(X)
+        assert np.allclose(restored, level, atol=1e-5), np.abs(restored - level).max()
+
+
+def check_scale(restorer):
+    """Restoring k times the data gives k times the answer, the range scaled along."""
+    X = _images(restorer, 2)
+    expected = _fitted(restorer, X).predict(X)
+    scaled = clone(restorer).set_params(data_range=8.0)
+    if isinstance(scaled.get_params().get("noise_std"), float):
+        scaled.set_params(noise_std=8 * scaled.noise_std)
+    restored = _fitted(scaled, 8 * X).predict(8 * X)
+    assert np.allclose(restored, 8 * expected, atol=1e-4), np.abs(
+        restored - 8 * expected
+    ).max()
+
+
+def check_channels(restorer):
+    """Equal channels are restored like the grey image they repeat."""
+    X = _images(restorer, 2)
+    grey = _fitted(restorer, X).predict(X)
+    tripled = np.stack([X] * 3, axis=-1)
+    restored = _fitted(restorer, tripled).predict(tripled)
+    spread = np.abs(restored - restored[..., :1]).max()
+    assert spread < 1e-4, f"equal channels come back {spread:.1e} apart"
+    assert np.abs(restored[..., 0] - grey).mean() < 0.05
+
+
+def _is_trained(restorer):
+    return get_tags(restorer).target_tags.required
+
+
+def _short(restorer):
+    return type(restorer).__name__
+
+
+def _fitted(restorer, X):
+    restorer = clone(restorer)
+    if "random_state" in restorer.get_params():
+        restorer.set_params(random_state=0)
+    return restorer.fit(X, _clean(X)) if _is_trained(restorer) else restorer.fit(X)
+
+
+def _clean(X):
+    """A target of the kind and shapes of X."""
+    if isinstance(X, list):
+        return [_clean(x) for x in X]
+    if X.dtype == object:
+        clean = np.empty(len(X), dtype=object)
+        clean[:] = [_clean(x) for x in X]
+        return clean
+    return X.copy()
+
+
+def _images(restorer, n, channels=(), grow=0):
+    """Smooth scenes with some noise, in [0, 1], larger than the PSF."""
+    psf = restorer.get_params().get("psf")
+    ndim = restorer.get_params().get("ndim", 2) if psf is None else np.ndim(psf)
+    support = (0,) * ndim if psf is None else np.shape(psf)
+    shape = [max(10 + i, k + 6) + grow for i, k in enumerate(support)]
+    rng = np.random.default_rng(len(shape) + grow)
+    waves = sum(
+        np.sin(np.linspace(0, 3 + i, m)).reshape(
+            [-1 if j == i else 1 for j in range(ndim)]
+        )
+        for i, m in enumerate(shape)
+    )
+    scene = 0.5 + 0.3 * waves / ndim
+    images = np.broadcast_to(
+        scene.reshape(1, *shape, *[1] * len(channels)), (n, *shape, *channels)
+    )
+    return np.clip(images + 0.05 * rng.standard_normal(images.shape), 0, 1)
+
+
+def _raises(kind, pattern, function, *arguments):
+    try:
+        function(*arguments)
+    except kind as error:
+        assert re.search(pattern, str(error)), f"unclear message: {error}"
+    else:
+        raise AssertionError(f"no {kind.__name__} where /{pattern}/ was expected")

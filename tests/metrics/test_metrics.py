@@ -1,0 +1,141 @@
+"""PSNR, SSIM and scorers."""
+
+import numpy as np
+import pytest
+import torch
+from skimage.data import camera
+from skimage.metrics import peak_signal_noise_ratio
+from skimage.metrics import structural_similarity as skimage_ssim
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+
+from skdeconv import WienerRestorer
+from skdeconv.metrics import (
+    make_psnr_scorer,
+    make_ssim_scorer,
+    psnr,
+    psnr_scorer,
+    ssim,
+    ssim_scorer,
+    structural_similarity,
+)
+
+CLEAN = np.stack([camera()[:64, :60], camera()[200:264, 100:160]])
+NOISY = CLEAN + np.random.default_rng(0).normal(0, 20, CLEAN.shape)
+
+
+def test_psnr_agrees_with_skimage():
+    expected = [
+        peak_signal_noise_ratio(c.astype(float), n, data_range=255)
+        for c, n in zip(CLEAN, NOISY, strict=True)
+    ]
+    assert psnr(CLEAN, NOISY, data_range=255, reduction="none") == pytest.approx(
+        expected
+    )
+    assert psnr(CLEAN, NOISY, data_range=255) == pytest.approx(np.mean(expected))
+
+
+def test_psnr_is_finite_for_equal_images():
+    assert psnr(CLEAN, CLEAN, data_range=255) == 120
+
+
+def test_unsigned_integers_do_not_wrap_around():
+    assert psnr(CLEAN, CLEAN - np.uint8(1), data_range=255) < 60
+
+
+@pytest.mark.parametrize("channels", [0, 3])
+def test_ssim_agrees_with_skimage(channels):
+    clean, noisy = CLEAN.astype(float), NOISY
+    if channels:
+        clean = np.stack([clean, clean[:, ::-1], clean[:, :, ::-1]], axis=-1)
+        noisy = np.stack([noisy, noisy[:, ::-1], noisy[:, :, ::-1]], axis=-1)
+    expected = [
+        skimage_ssim(
+            c,
+            n,
+            data_range=255,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            channel_axis=-1 if channels else None,
+        )
+        for c, n in zip(clean, noisy, strict=True)
+    ]
+    found = ssim(clean, noisy, data_range=255, reduction="none")
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_ssim_is_differentiable_in_any_dimension(ndim):
+    x = torch.rand(2, 1, *[12] * ndim, dtype=torch.float64, requires_grad=True)
+    y = torch.rand(2, 1, *[12] * ndim, dtype=torch.float64)
+    value = structural_similarity(x, y, data_range=1.0, ndim=ndim)
+    value.sum().backward()
+    assert value.shape == (2,)
+    assert torch.isfinite(x.grad).all()
+
+
+@pytest.mark.parametrize("metric", [psnr, ssim])
+@pytest.mark.parametrize(
+    ("true", "pred", "options", "message"),
+    [
+        (CLEAN, NOISY, {"data_range": None}, "data_range"),
+        (CLEAN, NOISY, {"data_range": -1}, "data_range"),
+        (CLEAN, NOISY[:1], {"data_range": 255}, "same positive number"),
+        (CLEAN, NOISY[:, 1:], {"data_range": 255}, "shapes"),
+        (CLEAN, NOISY * np.nan, {"data_range": 255}, "finite"),
+        (CLEAN, NOISY, {"data_range": 255, "reduction": "sum"}, "reduction"),
+    ],
+)
+def test_bad_arguments(metric, true, pred, options, message):
+    with pytest.raises(ValueError, match=message):
+        metric(true, pred, **options)
+
+
+def test_ssim_refuses_images_under_its_window():
+    with pytest.raises(ValueError, match="at least 11 pixels"):
+        ssim(np.zeros((1, 8, 20)), np.zeros((1, 8, 20)), data_range=1)
+
+
+def test_data_range_is_required():
+    with pytest.raises(TypeError):
+        psnr(CLEAN, NOISY)
+
+
+def test_lists_of_different_sizes():
+    clean, noisy = list(CLEAN), list(NOISY)
+    clean[0], noisy[0] = clean[0][:30], noisy[0][:30]
+    assert psnr(clean, noisy, data_range=255, reduction="none").shape == (2,)
+
+
+@pytest.mark.parametrize(("scorer", "most"), [(psnr_scorer, 60), (ssim_scorer, 1)])
+def test_ready_scorers_take_the_range_from_y(scorer, most):
+    restorer = WienerRestorer(data_range=255).fit(NOISY)
+    by_dtype = scorer(restorer, NOISY, CLEAN)
+    assert by_dtype == pytest.approx(scorer(restorer, NOISY, CLEAN.astype(float)))
+    assert 0 < by_dtype < most
+
+
+def test_scorers_find_the_range_through_a_pipeline():
+    pipeline = make_pipeline(WienerRestorer(data_range=255), WienerRestorer())
+    pipeline.set_params(**{"wienerrestorer-2__data_range": 255}).fit(NOISY)
+    clean = CLEAN.astype(float)
+    expected = psnr(clean, pipeline.predict(NOISY), data_range=255)
+    assert psnr_scorer(pipeline, NOISY, clean) == pytest.approx(expected)
+    assert make_psnr_scorer(255)(pipeline, NOISY, clean) == pytest.approx(expected)
+    assert make_psnr_scorer(1)(pipeline, NOISY, clean) < expected
+
+
+def test_scorers_serve_model_selection():
+    X, y = np.concatenate([NOISY] * 2), np.concatenate([CLEAN] * 2)
+    search = GridSearchCV(
+        WienerRestorer(data_range=255),
+        {"alpha": [1e-3, 1.0]},
+        scoring={"psnr": psnr_scorer, "ssim": make_ssim_scorer()},
+        refit="psnr",
+        cv=2,
+    ).fit(X, y)
+    assert search.best_params_ == {"alpha": 1.0}
+    assert psnr_scorer(search, X, y.astype(float)) == pytest.approx(search.score(X, y))
+    scores = cross_val_score(WienerRestorer(data_range=255), X, y, cv=2)
+    assert np.isfinite(scores).all()
