@@ -1,0 +1,271 @@
+"""The command line, as a careless user would type it."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, PngImagePlugin
+
+from skdeconv.cli import main
+from skdeconv.cli._io import read_picture
+from skdeconv.cli._restore import parse_blur, parse_fraction
+from skdeconv.datasets import load_photographs, make_dead_leaves
+from skdeconv.operators import gaussian_psf
+
+GREY = np.rint(255 * make_dead_leaves(1, shape=(40, 44), random_state=0)[0]).astype(
+    "u1"
+)
+RGB = np.stack([GREY, GREY[::-1], GREY[:, ::-1]], axis=-1)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    Image.fromarray(GREY).save(tmp_path / "grey.png", dpi=(300, 300))
+    Image.fromarray(RGB).save(tmp_path / "rgb.png")
+    return tmp_path
+
+
+def restore(*arguments):
+    return main(["restore", *map(str, arguments)])
+
+
+def test_eight_bits_and_metadata(folder):
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Author", "somebody")
+    Image.fromarray(RGB).save(folder / "rgb.png", dpi=(300, 300), pnginfo=text)
+    assert (
+        restore(folder / "rgb.png", "-o", folder / "out.png", "--blur", "gaussian:0.8")
+        == 0
+    )
+    with Image.open(folder / "out.png") as image:
+        assert image.mode == "RGB"
+        assert image.size == (44, 40)
+        assert round(image.info["dpi"][0]) == 300
+        assert image.info["Author"] == "somebody"
+        assert not np.array_equal(np.asarray(image), RGB)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_sixteen_bits(folder, suffix):
+    pixels = GREY.astype(np.uint16) * 257
+    source, target = folder / f"deep.{suffix}", folder / f"out.{suffix}"
+    if suffix == "png":
+        Image.fromarray(pixels).save(source)
+    else:
+        tifffile.imwrite(source, pixels, description="a cell", resolution=(5, 7))
+    assert restore(source, "-o", target, "--blur", "disk:1.2") == 0
+    restored = read_picture(target)
+    assert restored.pixels.dtype == np.uint16
+    assert restored.pixels.shape == GREY.shape
+    assert restored.pixels.max() > 1000
+    if suffix == "tif":
+        with tifffile.TiffFile(target) as file:
+            assert file.pages[0].description == "a cell"
+            assert file.pages[0].tags["YResolution"].value[0] == 7
+
+
+def test_float_tiff_keeps_its_range(folder):
+    tifffile.imwrite(folder / "x.tif", GREY.astype(np.float32) / 255)
+    assert restore(folder / "x.tif", "-o", folder / "y.tif", "--noise", "10/255") == 0
+    restored = tifffile.imread(folder / "y.tif")
+    assert restored.dtype == np.float32
+    assert 0.5 < restored.max() < 1.3
+
+
+def test_opacity_is_kept(folder):
+    alpha = np.full(GREY.shape, 77, np.uint8)
+    for name, array in (
+        ("rgba", np.dstack([RGB, alpha])),
+        ("la", np.dstack([GREY, alpha])),
+    ):
+        Image.fromarray(array).save(folder / f"{name}.png")
+        out = folder / f"{name}-out.png"
+        assert restore(folder / f"{name}.png", "-o", out, "--blur", "gaussian:1") == 0
+        with Image.open(out) as image:
+            assert np.array_equal(np.asarray(image)[..., -1], alpha)
+            assert np.asarray(image).shape == array.shape
+
+
+def test_several_files_into_a_folder(folder, capsys):
+    (folder / "broken.png").write_bytes(b"not an image")
+    status = restore(
+        folder / "grey.png",
+        folder / "broken.png",
+        folder / "missing.png",
+        folder / "rgb.png",
+        "-o",
+        folder / "out",
+        "--blur",
+        "motion:5:30",
+    )
+    assert status == 1
+    errors = capsys.readouterr().err
+    assert "broken.png" in errors
+    assert "missing.png" in errors
+    assert sorted(p.name for p in (folder / "out").iterdir()) == ["grey.png", "rgb.png"]
+
+
+def test_nothing_is_overwritten_by_accident(folder, capsys):
+    kept = (folder / "grey.png").read_bytes()
+    call = (folder / "grey.png", "-o", folder / "grey.png", "--blur", "gaussian:1")
+    assert restore(*call) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert (folder / "grey.png").read_bytes() == kept
+    assert restore(*call, "--overwrite") == 0
+    assert (folder / "grey.png").read_bytes() != kept
+
+
+def test_a_failed_write_leaves_nothing(folder, monkeypatch, capsys):
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    status = restore(
+        folder / "grey.png", "-o", folder / "out.png", "--blur", "gaussian:1"
+    )
+    assert status == 1
+    assert "No space left" in capsys.readouterr().err
+    assert sorted(p.name for p in folder.iterdir()) == ["grey.png", "rgb.png"]
+
+
+@pytest.mark.parametrize("kind", ["npy", "txt", "png"])
+def test_psf_files(folder, kind):
+    psf = gaussian_psf(1)
+    path = folder / f"psf.{kind}"
+    if kind == "npy":
+        np.save(path, psf)
+    elif kind == "txt":
+        np.savetxt(path, psf)
+    else:
+        Image.fromarray(np.rint(255 * psf / psf.max()).astype(np.uint8)).save(path)
+    out = folder / "out.png"
+    call = ("--psf", path, "--method", "RichardsonLucyRestorer", "--set", "max_iter=3")
+    assert restore(folder / "grey.png", "-o", out, *call) == 0
+
+
+def test_pages_are_restored_one_by_one(folder):
+    tifffile.imwrite(
+        folder / "pages.tif", np.stack([GREY] * 3), photometric="minisblack"
+    )
+    assert (
+        restore(folder / "pages.tif", "-o", folder / "out.tif", "--blur", "gaussian:1")
+        == 0
+    )
+    assert tifffile.imread(folder / "out.tif").shape == (3, *GREY.shape)
+
+
+def test_network_is_trained_for_the_degradation(folder, monkeypatch):
+    images = list(255 * make_dead_leaves(2, shape=(32, 32), random_state=0))
+    monkeypatch.setattr(
+        "skdeconv.benchmark._default.default_training_images", lambda: images
+    )
+    out = folder / "out.png"
+    settings = (
+        "max_epochs=1",
+        "patches_per_epoch=16",
+        "module__width=8",
+        "patch_size=16",
+    )
+    call = ("--method", "DeconvRestorer", "--noise", "25/255", "--set", *settings)
+    assert restore(folder / "rgb.png", "-o", out, *call) == 0
+    with Image.open(out) as image:
+        assert image.mode == "RGB"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--method", "Magic"], "--method must be one of"),
+        (["--method", "BaseRestorer"], "--method must be one of"),
+        (["--method", "RichardsonLucyRestorer"], "needs --psf or --blur"),
+        (["--method", "DeconvRestorer"], "needs --noise"),
+        (["--blur", "box:3"], "--blur must be"),
+        (["--blur", "gaussian:wide"], "--blur must be"),
+        (["--blur", "gaussian:-1"], "std must be"),
+        (["--psf", "nowhere.npy"], "no such file"),
+        (["--noise", "25"], "--noise must be a fraction"),
+        (["--blur", "gaussian:1", "--noise", "0.1"], "takes no --noise"),
+        (["--blur", "gaussian:1", "--set", "alpha"], "NAME=VALUE"),
+        (["--blur", "gaussian:1", "--set", "aplha=1"], "unexpected keyword"),
+    ],
+)
+def test_wrong_calls(folder, arguments, message, capsys):
+    assert restore(folder / "grey.png", "-o", folder / "out.png", *arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["out.jpg", "out.xyz", "out"])
+def test_types_that_cannot_hold_the_pixels(folder, name, capsys):
+    Image.fromarray(GREY.astype(np.uint16) * 257).save(folder / "deep.png")
+    (folder / "out").write_text("in the way")
+    assert restore(folder / "deep.png", "-o", folder / name, "--blur", "gaussian:1") > 0
+    assert capsys.readouterr().err
+
+
+def test_fractions_and_blurs():
+    assert parse_fraction("25/255") == pytest.approx(25 / 255)
+    assert parse_fraction("0.1") == 0.1
+    for text in ("1/0", "2", "-0.1", "a", "1/2/3"):
+        with pytest.raises(ValueError, match="fraction"):
+            parse_fraction(text)
+    assert parse_blur("motion:9:45").shape[0] > 3
+
+
+def test_benchmark_of_a_folder(tmp_path, capsys):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    photographs = load_photographs("test", color=True).images
+    Image.fromarray(photographs[0]).save(pictures / "a.png")
+    Image.fromarray(photographs[1][:90, :80]).save(pictures / "b.jpg")
+    tifffile.imwrite(
+        pictures / "c.tif", photographs[2][:80, :70, 0].astype(np.uint16) * 257
+    )
+    (pictures / "d.png").write_bytes(b"broken")
+    (pictures / "notes.txt").write_text("no image")
+    Image.fromarray(GREY).save(pictures / "tiny.png")
+    status = main(
+        [
+            "benchmark",
+            "--quick",
+            "--images",
+            str(pictures),
+            "--restorers",
+            "WienerRestorer",
+            "RichardsonLucyRestorer",
+            "--output",
+            str(tmp_path / "page.html"),
+        ]
+    )
+    out, err = capsys.readouterr()
+    assert status == 1
+    assert "RichardsonLucyRestorer" in out
+    for name in ("d.png", "notes.txt", "tiny.png"):
+        assert f"skipped {name}" in err
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "b.jpg" in page
+    assert "c.tif" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--images", "nowhere"], "must be a folder"),
+        (["--restorers", "Magic"], "must be among"),
+        (["--output", "nowhere/page.html"], "no folder"),
+        (["--output", "."], "is a folder"),
+    ],
+)
+def test_wrong_benchmarks_fail_at_once(
+    arguments, message, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(["benchmark", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_module_and_version():
+    run = [sys.executable, "-m", "skdeconv", "--version"]
+    out = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    assert out.startswith("skdeconv 0.")
