@@ -23,11 +23,13 @@ observed, truth = degrade.pair(photographs.images)
 
 # %%
 # Restorers are scikit-learn estimators. Classical ones need no truth: ``fit`` only
-# validates, ``predict`` restores.
-restored = {
-    "Wiener": WienerRestorer(psf, alpha=3e-3).fit(observed).predict(observed),
-    "Richardson-Lucy": RichardsonLucyRestorer(psf).fit(observed).predict(observed),
+# validates, ``predict`` restores. Noise turned the images to floats, so that their
+# range must be named.
+restorers = {
+    "Wiener": WienerRestorer(psf, alpha=3e-3, data_range=255),
+    "Richardson-Lucy": RichardsonLucyRestorer(psf, data_range=255),
 }
+restored = {name: r.fit(observed).predict(observed) for name, r in restorers.items()}
 
 # %%
 # The score is the mean PSNR in decibels.

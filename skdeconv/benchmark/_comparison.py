@@ -72,7 +72,7 @@ def _interval(differences, seed):
 class Comparison:
     """What :func:`compare` found.
 
-    Attributes
+    Parameters
     ----------
     records : list of dict
         One per degradation, method and image: ``"psnr"``, ``"gain"`` over the input and

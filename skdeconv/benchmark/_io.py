@@ -26,8 +26,9 @@ def write_aside(path, write: Callable[[BinaryIO], None]) -> Path:
     handle, aside = tempfile.mkstemp(
         dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix
     )
+    os.close(handle)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(aside, "wb") as file:
             write(file)
         umask = os.umask(0)
         os.umask(umask)

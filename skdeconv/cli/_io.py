@@ -61,6 +61,7 @@ def write_picture(path: Path, picture: Picture) -> None:
     if path.suffix.lower() in TIFF:
         pixels = _with_alpha(picture)
         options = {k: v for k, v in picture.metadata.items() if k in _TIFF_OPTIONS}
+        options["metadata"] = None
         options["photometric"] = "rgb" if pixels.shape[-1] in (3, 4) else "minisblack"
         if picture.alpha is not None:
             options["extrasamples"] = ["unassalpha"]
@@ -149,7 +150,8 @@ def _read_tiff(path):
         page = file.pages[0]
         pixels = file.asarray()
         metadata = {}
-        if page.description and not page.is_shaped:
+        # tifffile notes shapes of its own where there is no description.
+        if page.description and not page.description.startswith('{"shape"'):
             metadata["description"] = page.description
         tags = page.tags
         if "XResolution" in tags and "YResolution" in tags:

@@ -10,6 +10,7 @@ import numpy as np
 
 import skdeconv
 from skdeconv._images import check_images, check_psf, resolve_data_range
+from skdeconv.benchmark import default_training_images
 from skdeconv.cli._io import check_writable, read_picture, write_picture
 from skdeconv.degradations import Degradation, GaussianNoise
 from skdeconv.operators import Blur, airy_psf, disk_psf, gaussian_psf, motion_psf
@@ -134,10 +135,6 @@ def _setting(text):
 
 def _trained(kind, psf, noise, given):
     """Train a network on the embedded photographs for this very degradation."""
-    from skdeconv.benchmark._default import (  # noqa: PLC0415 - only for networks
-        default_training_images,
-    )
-
     if noise is None:
         raise ValueError(f"{kind.__name__} needs --noise to be trained for it.")
     steps = [] if psf is None else [Blur(psf)]

@@ -51,8 +51,8 @@ class Degradation(TransformerMixin, BaseEstimator):
     See Also
     --------
     skdeconv.operators.Blur : The operator that blurs.
-    GaussianNoise : Additive noise.
-    PoissonNoise : Noise of counting photons.
+    skdeconv.degradations.GaussianNoise : Additive noise.
+    skdeconv.degradations.PoissonNoise : Noise of counting photons.
 
     Examples
     --------

@@ -65,5 +65,17 @@ class ConvTransposeNet(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map images to images of the same size.
+
+        Parameters
+        ----------
+        x : Tensor of shape (batch, in_channels, *spatial)
+            Images of any size.
+
+        Returns
+        -------
+        y : Tensor of shape (batch, out_channels, *spatial)
+            Images of the size of `x`.
+        """
         shape = tuple(x.shape[-self.ndim :])
         return crop(self.layers(pad_to_multiple(x, 4, self.ndim)), shape)

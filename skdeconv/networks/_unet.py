@@ -113,6 +113,18 @@ class UNet(nn.Module):
         self.residual = in_channels == out_channels
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map images to images of the same size.
+
+        Parameters
+        ----------
+        x : Tensor of shape (batch, in_channels, *spatial)
+            Images of any size.
+
+        Returns
+        -------
+        y : Tensor of shape (batch, out_channels, *spatial)
+            Images of the size of `x`.
+        """
         shape = tuple(x.shape[-self.ndim :])
         features = pad_to_multiple(x, self.multiple, self.ndim)
         features = self.head(pixel_unshuffle(features, 2, self.ndim))

@@ -42,7 +42,9 @@ class LearningRate(Callback):
             elapsed = (time.perf_counter() - self.start_) / self.max_time
             if elapsed >= 1 and self.step_ > 0:
                 raise StopTraining
-            progress = max(progress, min(elapsed, 1))
+            # A slow first step must not make the clock drive what has time enough.
+            if elapsed > 0.1:
+                progress = max(progress, min(elapsed, 1))
         self.step_ += 1
         for group in net.optimizer_.param_groups:
             group["lr"] = net.lr * self._factor(progress)

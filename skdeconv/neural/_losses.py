@@ -29,6 +29,20 @@ class CharbonnierLoss(nn.Module):
         self.epsilon = epsilon
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Compare predictions with targets.
+
+        Parameters
+        ----------
+        prediction : Tensor
+            Restored images, divided by the data range.
+        target : Tensor of the shape of `prediction`
+            Clean images, divided by the data range.
+
+        Returns
+        -------
+        loss : Tensor
+            Mean over all elements, a scalar.
+        """
         return ((prediction - target).square() + self.epsilon**2).sqrt().mean()
 
 

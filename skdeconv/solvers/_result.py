@@ -9,7 +9,7 @@ from torch import Tensor
 class SolverResult:
     """Answer of a solver.
 
-    Attributes
+    Parameters
     ----------
     x : Tensor of shape (batch, channels, *spatial)
         Restored images.

@@ -158,9 +158,7 @@ def test_pages_are_restored_one_by_one(folder):
 
 def test_network_is_trained_for_the_degradation(folder, monkeypatch):
     images = list(255 * make_dead_leaves(2, shape=(32, 32), random_state=0))
-    monkeypatch.setattr(
-        "skdeconv.benchmark._default.default_training_images", lambda: images
-    )
+    monkeypatch.setattr("skdeconv.cli._restore.default_training_images", lambda: images)
     out = folder / "out.png"
     settings = (
         "max_epochs=1",
