@@ -84,12 +84,10 @@ class ImageBatch:
             data = [self.data[i] for i in indices]
         return ImageBatch(data, self.ndim, self.has_channels, self.container)
 
-    def tensors(
-        self, dtype=None, max_images: int | None = None
-    ) -> Iterator["torch.Tensor"]:  # noqa: F821
+    def tensors(self, dtype=None) -> Iterator["torch.Tensor"]:  # noqa: F821
         """Yield tensors ``(batch, channels, *spatial)`` that cover the images in order.
 
-        They are copies, so that read-only and memory-mapped data stay as they are.
+        They may share memory with the data and must not be written to.
         """
         dtype = dtype or self.float_dtype
         if self.container != "stack":
@@ -97,17 +95,20 @@ class ImageBatch:
                 yield to_tensor(image[None], self.has_channels, dtype)
             return
         step = max(1, CHUNK_PIXELS // max(1, self.data[0].size))
-        step = min(step, max_images or step)
         for start in range(0, len(self.data), step):
             chunk = self.data[start : start + step]
             yield to_tensor(chunk, self.has_channels, dtype)
 
-    def map(self, function: Callable, dtype=None, max_images: int | None = None):
+    def map(self, function: Callable, dtype=None):
         """Apply a function of tensors to all images; the answer is of their kind."""
-        outputs = (
-            to_array(function(x), self.has_channels)
-            for x in self.tensors(dtype, max_images)
-        )
+
+        def apply(x):
+            y = function(x)
+            # A function that returns its input must not hand out the user's data.
+            shared = y.untyped_storage().data_ptr() == x.untyped_storage().data_ptr()
+            return to_array(y.clone() if shared else y, self.has_channels)
+
+        outputs = (apply(x) for x in self.tensors(dtype))
         if self.container == "stack":
             first = next(outputs)
             if len(first) == len(self.data):
@@ -130,11 +131,16 @@ def as_object_array(images: list[np.ndarray]) -> np.ndarray:
 
 
 def to_tensor(stack: np.ndarray, has_channels: bool, dtype) -> "torch.Tensor":  # noqa: F821
-    """Copy a channels-last stack into a ``(batch, channels, *spatial)`` tensor."""
+    """View a channels-last stack as a ``(batch, channels, *spatial)`` tensor.
+
+    It is copied where it must be: for another dtype or memory order, and where it is
+    read-only, which torch does not know.
+    """
     import torch  # noqa: PLC0415 - metrics and the contract load without torch
 
     stack = np.moveaxis(stack, -1, 1) if has_channels else stack[:, None]
-    return torch.from_numpy(np.array(stack, dtype=dtype, order="C"))
+    stack = np.asarray(stack, dtype=dtype, order="C")
+    return torch.from_numpy(stack if stack.flags.writeable else stack.copy())
 
 
 def to_array(tensor: "torch.Tensor", has_channels: bool) -> np.ndarray:  # noqa: F821

@@ -42,16 +42,16 @@ class Picture:
 
 
 def read_picture(path: Path) -> Picture:
-    """Read an image file; errors say what is wrong with it."""
+    """Read an image file; errors say what is wrong, not with which file."""
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+        raise FileNotFoundError("no such file")
     try:
         return _read_tiff(path) if path.suffix.lower() in TIFF else _read(path)
     except UnidentifiedImageError:
-        raise ValueError(f"{path}: not an image that can be read") from None
+        raise ValueError("not an image that can be read") from None
     except (OSError, SyntaxError, tifffile.TiffFileError, KeyError) as error:
-        raise ValueError(f"{path}: cannot be read ({error})") from error
+        raise ValueError(f"cannot be read ({error})") from error
 
 
 def write_picture(path: Path, picture: Picture) -> None:
@@ -140,8 +140,7 @@ def _refuse_deep_colour(path, image):
             header = file.read(25)
         if header[24] == 16:
             raise ValueError(
-                f"{path}: PNG with 16 bits per colour would lose half of them; save it "
-                "as TIFF"
+                "a PNG with 16 bits per colour would lose half of them; save it as TIFF"
             )
 
 

@@ -91,7 +91,7 @@ def _psf(arguments):
     except FileNotFoundError:
         raise ValueError(f"--psf: {path}: no such file") from None
     except (ValueError, OSError) as error:
-        raise ValueError(f"--psf: {error}") from error
+        raise ValueError(f"--psf: {path}: {error}") from error
     return check_psf(psf)
 
 

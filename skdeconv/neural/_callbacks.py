@@ -19,7 +19,7 @@ class LearningRate(Callback):
     Parameters
     ----------
     schedule : {"cosine", "constant"}
-        ``"cosine"`` rises linearly during the first 2 % and falls to 0.5 % of the
+        ``"cosine"`` rises linearly during the first 5 % and falls to 0.5 % of the
         initial rate.
     n_steps : int
         Steps that training will take.
@@ -55,7 +55,7 @@ class LearningRate(Callback):
     def _factor(self, progress):
         if self.schedule == "constant":
             return 1.0
-        warmup = 0.02
+        warmup = 0.05
         if progress < warmup:
             return (progress + 1 / self.n_steps) / (warmup + 1 / self.n_steps)
         fall = 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
@@ -79,7 +79,8 @@ class Validation(Callback):
     Parameters
     ----------
     pairs : list of (Tensor, Tensor)
-        Degraded and clean images ``(1, channels, *spatial)`` of range 1.
+        Degraded and clean images ``(1, channels, *spatial)`` of range 1; nothing is
+        recorded where there are none.
     patience : int or None
         Epochs without a better PSNR after which training stops and the best weights
         return; None only records.
@@ -92,6 +93,8 @@ class Validation(Callback):
         self.best_, self.waited_, self.weights_ = -math.inf, 0, None
 
     def on_epoch_end(self, net, **kwargs):
+        if not self.pairs:
+            return
         psnr = self._psnr(net)
         net.history.record("valid_psnr", psnr)
         net.history.record("valid_psnr_best", psnr > self.best_)
@@ -108,7 +111,7 @@ class Validation(Callback):
         if self.weights_ is not None:
             net.module_.load_state_dict(self.weights_)
         # The pairs are not part of the fitted estimator.
-        self.weights_, self.pairs = None, None
+        self.weights_, self.pairs = None, []
 
     def _psnr(self, net):
         net.module_.eval()
@@ -127,13 +130,17 @@ class Progress(Callback):
     ----------
     n_steps : int
         Steps that training will take.
+    shown : bool
+        Whether to show it.
     """
 
-    def __init__(self, n_steps):
-        self.n_steps = n_steps
+    def __init__(self, n_steps, shown):
+        self.n_steps, self.shown = n_steps, shown
 
     def on_train_begin(self, net, **kwargs):
-        self.bar_ = tqdm(total=self.n_steps, desc="fit", unit="batch", leave=True)
+        self.bar_ = tqdm(
+            total=self.n_steps, desc="fit", unit="batch", disable=not self.shown
+        )
 
     def on_batch_end(self, net, training=False, **kwargs):
         if training:

@@ -448,16 +448,13 @@ class DeconvRestorer(BaseRestorer):
         return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
 
     def _own_callbacks(self, schedule, steps, pairs):
-        callbacks = [
+        patience = self.n_iter_no_change if self.early_stopping else None
+        return [
             ("learning_rate", LearningRate(schedule, steps, self.max_time)),
             ("divergence", Divergence()),
+            ("validation", Validation(pairs, patience)),
+            ("progress", Progress(steps, shown=self.verbose == 1)),
         ]
-        if pairs:
-            patience = self.n_iter_no_change if self.early_stopping else None
-            callbacks.append(("validation", Validation(pairs, patience)))
-        if self.verbose == 1:
-            callbacks.append(("progress", Progress(steps)))
-        return callbacks
 
     def _build(self, channels, callbacks, min_batches, device):
         module = MODULES.get(self.module, self.module)

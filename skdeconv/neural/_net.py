@@ -61,13 +61,10 @@ class RestorationNet(NeuralNet):
 
     def initialize_module(self):
         super().initialize_module()
-        if self.module__ndim_ == 2:
+        # torch has this layout for images, and another one for volumes.
+        if all(p.ndim != 5 for p in self.module_.parameters()):
             self.module_.to(memory_format=torch.channels_last)
         return self
-
-    @property
-    def module__ndim_(self):
-        return self.get_params().get("module__ndim")
 
     def infer(self, x, **fit_params) -> Tensor:
         x = x.to(self.device)

@@ -153,6 +153,8 @@ def test_warm_start():
     kept = warm.net_
     assert warm.fit(NOISY, CLEAN).net_ is kept
     assert warm.n_iter_ == 4
+    few = small(warm_start=True).fit(NOISY[:1], CLEAN[:1]).fit(NOISY, CLEAN)
+    assert "valid_psnr" in few.history_[-1]
     cold = small().fit(NOISY, CLEAN)
     kept = cold.net_
     assert cold.fit(NOISY, CLEAN).net_ is not kept
