@@ -18,7 +18,7 @@ from skdeconv.networks import ConvTransposeNet
 
 # %%
 # Crops of colour photographs, and the same with noise of a third of the range.
-size, noise_std = 64, 80 / 255
+size, noise_std = 32, 80 / 255
 rng = np.random.default_rng(0)
 
 
@@ -32,7 +32,7 @@ def crops(subset, n):
     return np.stack(cut)
 
 
-clean, clean_test = crops("train", 64), crops("test", 16)
+clean, clean_test = crops("train", 256), crops("test", 64)
 noisy = clean + noise_std * rng.standard_normal(clean.shape, dtype=np.float32)
 noisy_test = clean_test + noise_std * rng.standard_normal(
     clean_test.shape, dtype=np.float32

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.validation import check_array
 
-from skdeconv.exceptions import DataRangeWarning, PSFWarning
+from skdeconv.exceptions import DataRangeWarning
 
 # Span of the dtypes that carry one; any other dtype says nothing about intensities.
 DTYPE_RANGES = {"bool": 1.0, "uint8": 255.0, "uint16": 65535.0}
@@ -356,57 +356,3 @@ def _refuse_mixed_units(batches, span):
 def _extrema(batch):
     parts = [batch.data] if batch.container == "stack" else batch.data
     return min(float(p.min()) for p in parts), max(float(p.max()) for p in parts)
-
-
-def check_psf(psf, *, warn: bool = False) -> np.ndarray:
-    """Validate a point spread function and normalise it to sum 1.
-
-    Parameters
-    ----------
-    psf : array-like of one to three axes
-        Non-negative and finite.
-    warn : bool, default=False
-        Whether to warn about a sum more than 1 % off and a centre of mass more than a
-        pixel off ``size // 2``.
-
-    Returns
-    -------
-    psf : ndarray of float64
-        A copy with sum 1.
-    """
-    try:
-        kernel = np.array(psf, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"psf must be an array of numbers, got {psf!r}.") from error
-    if kernel.ndim not in (1, 2, 3):
-        raise ValueError(f"psf must have 1 to 3 axes, got shape {kernel.shape}.")
-    if kernel.size == 0:
-        raise ValueError(f"psf must not be empty, got shape {kernel.shape}.")
-    if not np.isfinite(kernel).all():
-        raise ValueError("psf must be finite, got NaN or infinity.")
-    if kernel.min() < 0:
-        raise ValueError(f"psf must be non-negative, its minimum is {kernel.min():g}.")
-    total = kernel.sum()
-    if not 0 < total < np.inf:
-        raise ValueError(f"psf must have a finite positive sum, got {total:g}.")
-    kernel /= total
-    if not warn:
-        return kernel
-    if abs(total - 1) > 0.01:
-        warnings.warn(
-            f"psf sums to {total:g} and was divided by it.", PSFWarning, stacklevel=3
-        )
-    grids = np.meshgrid(*map(np.arange, kernel.shape), indexing="ij")
-    shift = [
-        float((kernel * grid).sum()) - n // 2
-        for grid, n in zip(grids, kernel.shape, strict=True)
-    ]
-    if max(map(abs, shift)) > 1:
-        off = ", ".join(f"{s:+.1f}" for s in shift)
-        warnings.warn(
-            f"psf has its centre of mass ({off}) pixels off its centre size // 2; "
-            "the restored image will be shifted by as much.",
-            PSFWarning,
-            stacklevel=3,
-        )
-    return kernel

@@ -55,7 +55,7 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
         WienerRestorer(psf, boundary="periodic", regularizer="identity", **plain),
         WienerRestorer(psf, boundary="reflect", **plain),
         RichardsonLucyRestorer(psf, **plain),
-        SparseCodingRestorer(n_components=16, patch_size=4, ndim=ndim, **plain),
+        SparseCodingRestorer(n_components=16, patch_size=5 - ndim, ndim=ndim, **plain),
         SparseCodingRestorer(psf, max_iter=10, **plain),
         DeconvRestorer(patches_per_epoch=32, module__width=4, **network),
         DeconvRestorer("conv_transpose", patches_per_epoch=32, **network),

@@ -10,9 +10,10 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
 from skdeconv import RichardsonLucyRestorer, WienerRestorer
-from skdeconv._images import check_images, check_psf, check_target, resolve_data_range
+from skdeconv._images import check_images, check_target, resolve_data_range
 from skdeconv.exceptions import DataRangeWarning, PSFWarning
 from skdeconv.operators import gaussian_psf
+from skdeconv.operators._psf import check_psf
 
 PSF = np.array([[0.1, 0.2, 0.1], [0.1, 0.4, 0.1]])
 

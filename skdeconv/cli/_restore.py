@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 import skdeconv
-from skdeconv._images import check_images, check_psf, resolve_data_range
+from skdeconv._images import check_images, resolve_data_range
 from skdeconv.benchmark import default_training_images
 from skdeconv.cli._io import check_writable, read_picture, write_picture
 from skdeconv.degradations import Degradation, GaussianNoise
 from skdeconv.operators import Blur, airy_psf, disk_psf, gaussian_psf, motion_psf
+from skdeconv.operators._psf import check_psf
 
 BLURS = {
     "gaussian": (gaussian_psf, 1),

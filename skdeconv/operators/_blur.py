@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
-from skdeconv._images import check_psf
 from skdeconv.operators._base import LinearOperator
 from skdeconv.operators._fourier import fast_shape, fft, ifft, transfer_function
 from skdeconv.operators._grids import fold, frame, mirror
+from skdeconv.operators._psf import check_psf
 
 BOUNDARIES = ("extended", "periodic", "reflect")
 

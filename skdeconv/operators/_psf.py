@@ -1,11 +1,68 @@
-"""Point spread functions of lenses."""
+"""Point spread functions: what is accepted as one, and those of lenses."""
 
+import warnings
 from itertools import permutations
 from math import ceil
 from numbers import Real
 
 import numpy as np
 from scipy.special import j1
+
+from skdeconv.exceptions import PSFWarning
+
+
+def check_psf(psf, *, warn: bool = False) -> np.ndarray:
+    """Validate a point spread function and normalise it to sum 1.
+
+    Parameters
+    ----------
+    psf : array-like of one to three axes
+        Non-negative and finite.
+    warn : bool, default=False
+        Whether to warn about a sum more than 1 % off and a centre of mass more than a
+        pixel off ``size // 2``.
+
+    Returns
+    -------
+    psf : ndarray of float64
+        A copy with sum 1.
+    """
+    try:
+        kernel = np.array(psf, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"psf must be an array of numbers, got {psf!r}.") from error
+    if kernel.ndim not in (1, 2, 3):
+        raise ValueError(f"psf must have 1 to 3 axes, got shape {kernel.shape}.")
+    if kernel.size == 0:
+        raise ValueError(f"psf must not be empty, got shape {kernel.shape}.")
+    if not np.isfinite(kernel).all():
+        raise ValueError("psf must be finite, got NaN or infinity.")
+    if kernel.min() < 0:
+        raise ValueError(f"psf must be non-negative, its minimum is {kernel.min():g}.")
+    total = kernel.sum()
+    if not 0 < total < np.inf:
+        raise ValueError(f"psf must have a finite positive sum, got {total:g}.")
+    kernel /= total
+    if not warn:
+        return kernel
+    if abs(total - 1) > 0.01:
+        warnings.warn(
+            f"psf sums to {total:g} and was divided by it.", PSFWarning, stacklevel=3
+        )
+    grids = np.meshgrid(*map(np.arange, kernel.shape), indexing="ij")
+    shift = [
+        float((kernel * grid).sum()) - n // 2
+        for grid, n in zip(grids, kernel.shape, strict=True)
+    ]
+    if max(map(abs, shift)) > 1:
+        off = ", ".join(f"{s:+.1f}" for s in shift)
+        warnings.warn(
+            f"psf has its centre of mass ({off}) pixels off its centre size // 2; "
+            "the restored image will be shifted by as much.",
+            PSFWarning,
+            stacklevel=3,
+        )
+    return kernel
 
 
 def gaussian_psf(std, *, ndim: int = 2, truncate: float = 4.0) -> np.ndarray:

@@ -10,13 +10,13 @@ from torch import Tensor, inference_mode
 from skdeconv._images import (
     ImageBatch,
     check_images,
-    check_psf,
     check_target,
     is_table,
     resolve_data_range,
 )
 from skdeconv._params import Interval, check_parameters
 from skdeconv.metrics import psnr
+from skdeconv.operators._psf import check_psf
 
 NDIM = [Interval(Integral, 1, 3, closed="both")]
 DATA_RANGE = [Interval(Real, 0, None, closed="neither"), None]

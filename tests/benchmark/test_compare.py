@@ -13,8 +13,8 @@ from skdeconv import (
     WienerRestorer,
 )
 from skdeconv.benchmark import compare
-from skdeconv.benchmark._compare import _whole_psf
 from skdeconv.benchmark._memory import PeakMemory
+from skdeconv.benchmark._problem import whole_psf
 from skdeconv.datasets import make_dead_leaves
 from skdeconv.degradations import GaussianNoise
 from skdeconv.operators import Blur, gaussian_psf
@@ -184,7 +184,7 @@ def test_failed_page_leaves_nothing(comparison, tmp_path):
 
 def test_psf_of_several_blurs():
     psfs = [np.array([0.3, 0.7]), np.array([0.2, 0.8]), np.array([0.1, 0.6, 0.3])]
-    whole = _whole_psf(Degradation([Blur(psf) for psf in psfs]))
+    whole = whole_psf(Degradation([Blur(psf) for psf in psfs]))
     scene = np.random.default_rng(0).random((1, 30))
     expected, _ = Degradation([Blur(psf) for psf in psfs], ndim=1).pair(scene)
     found, _ = Degradation([Blur(whole)], ndim=1).pair(scene)

@@ -1,0 +1,156 @@
+"""One method on one problem: tuned, trained and timed within a budget."""
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.model_selection import ParameterGrid
+
+from skdeconv.benchmark._memory import PeakMemory
+from skdeconv.benchmark._problem import judge
+from skdeconv.degradations import Degradation
+
+# Candidates of a grid are judged on the middles of a few training images.
+TUNING_IMAGES, TUNING_SIZE = 8, 256
+
+
+@dataclass(frozen=True)
+class Task:
+    """One method on one degradation."""
+
+    degradation_name: str
+    degradation: Degradation
+    method: str
+    estimator: BaseEstimator
+    grid: dict[str, list]
+
+
+def needs_psf(estimator):
+    constraints = getattr(estimator, "_parameter_constraints", {})
+    return (
+        "psf" in constraints
+        and None not in constraints["psf"]
+        and estimator.get_params()["psf"] is None
+    )
+
+
+def _prepare(task, problem, seed):
+    """Give an estimator what it lacks: PSF, degradation, seed."""
+    estimator = clone(task.estimator)
+    given = {}
+    for name, value in estimator.get_params().items():
+        if value is not None:
+            continue
+        last = name.rpartition("__")[2]
+        if last == "psf" and problem.psf is not None:
+            given[name] = problem.psf
+        elif name == "degradation":
+            given[name] = clone(task.degradation).set_params(random_state=None)
+        elif last == "random_state":
+            given[name] = seed
+        elif last == "data_range":
+            given[name] = problem.data_range
+    return estimator.set_params(**given)
+
+
+def run(task, problem, budget, seed):
+    """Tune, train and judge one method; returns its records and answers."""
+    start = time.perf_counter()
+    with PeakMemory() as memory:
+        estimator = _prepare(task, problem, seed)
+        estimator, note = _tune(estimator, task.grid, problem, start, budget)
+        _fit(estimator, problem, start, budget)
+        fit_time = time.perf_counter() - start
+        restored, times = [], []
+        for observed in problem.test[0]:
+            begin = time.perf_counter()
+            restored += list(estimator.predict([observed]))
+            times.append(time.perf_counter() - begin)
+    if fit_time > budget:
+        note = "; ".join(filter(None, [note, "out of budget"]))
+    restored = [np.clip(image, 0, problem.data_range) for image in restored]
+    rows = judge(task.degradation_name, task.method, problem, restored)
+    for row, seconds in zip(rows, times, strict=True):
+        row |= {
+            "fit_time": fit_time,
+            "predict_time": seconds,
+            "peak_memory": memory.mebibytes,
+            "note": note,
+        }
+    return rows, restored
+
+
+def _tune(estimator, grid, problem, start, budget):
+    """Try the grid's points in order while the budget lasts; give the best."""
+    candidates = list(ParameterGrid(grid)) if grid else [{}]
+    if len(candidates) == 1:
+        return estimator.set_params(**candidates[0]), _describe(candidates[0])
+    teach, judge = _tuning_pairs(
+        problem, trained="max_epochs" in estimator.get_params()
+    )
+    best, best_score, tried = {}, -np.inf, 0
+    for candidate in candidates:
+        if tried and time.perf_counter() - start > 0.9 * budget:
+            break
+        model = clone(estimator).set_params(**candidate)
+        _fit(model, teach, time.perf_counter(), budget / (len(candidates) + 1))
+        score = model.score(*judge)
+        tried += 1
+        if score > best_score:
+            best, best_score = candidate, score
+    note = _describe(best)
+    if tried < len(candidates):
+        note += f" after {tried} of {len(candidates)} candidates"
+    return clone(estimator).set_params(**best), note
+
+
+def _tuning_pairs(problem, *, trained):
+    """What a candidate learns from, and the pairs that it is judged on.
+
+    The judges are central crops of a few training images; what is trained must not
+    have seen them.
+    """
+    observed, truth = problem.train
+    judges = np.linspace(0, len(truth) - 1, min(TUNING_IMAGES, len(truth))).astype(int)
+    judges = sorted(set(judges))
+    ndim = 2 if problem.psf is None else problem.psf.ndim
+    pairs = tuple(
+        [_middle(images[i], ndim) for i in judges] for images in (observed, truth)
+    )
+    if not trained or len(judges) == len(truth):
+        return problem, pairs
+    rest = [i for i in range(len(truth)) if i not in judges]
+    teach = replace(
+        problem,
+        clean=[problem.clean[i] for i in rest],
+        train=tuple([images[i] for i in rest] for images in problem.train),
+    )
+    return teach, pairs
+
+
+def _middle(image, ndim):
+    sizes = [min(n, TUNING_SIZE) for n in image.shape[:ndim]]
+    return image[
+        tuple(
+            slice((n - size) // 2, (n + size) // 2)
+            for n, size in zip(image.shape, sizes, strict=False)
+        )
+    ]
+
+
+def _describe(parameters):
+    return ", ".join(
+        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in parameters.items()
+    )
+
+
+def _fit(estimator, problem, start, budget):
+    params = estimator.get_params()
+    if "max_time" in params and params["max_time"] is None:
+        left = max(budget - (time.perf_counter() - start), 1e-3)
+        estimator.set_params(max_time=left)
+    if params.get("degradation") is not None:
+        return estimator.fit(problem.clean)
+    return estimator.fit(*problem.train)

@@ -1,0 +1,72 @@
+"""SparseCodingRestorer on photographs."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from skdeconv import SparseCodingRestorer, WienerRestorer
+from skdeconv.metrics import psnr
+
+
+@pytest.fixture(scope="module")
+def noisy(photographs):
+    rng = np.random.default_rng(0)
+    return [p + rng.normal(0, 25, p.shape).astype(np.float32) for p in photographs]
+
+
+def restorer(**parameters):
+    return SparseCodingRestorer(**{"random_state": 0, "data_range": 255} | parameters)
+
+
+def test_denoising_without_anything_else(noisy, photographs):
+    before = psnr(photographs, noisy, data_range=255)
+    alone = restorer().fit(noisy)
+    assert alone.score(noisy, photographs) > before + 6.5
+    assert alone.dictionary_ is None
+    assert alone.noise_std_ == pytest.approx([25, 25, 25], rel=0.1)
+
+
+def test_dictionary_of_clean_images(noisy, photographs):
+    taught = restorer(n_components=128).fit(noisy[1:], photographs[1:])
+    assert taught.dictionary_.shape == (144, 64)  # the next product of equal counts
+    assert taught.noise_std_ == pytest.approx(25, rel=0.02)
+    before = psnr(photographs[:1], noisy[:1], data_range=255)
+    assert taught.score(noisy[:1], photographs[:1]) > before + 6
+    with pytest.raises(ValueError, match="smaller than those in fit"):
+        taught.predict([noisy[0][:5]])
+
+
+def test_noise_level_may_be_given(noisy):
+    given = restorer(noise_std=25).fit(noisy)
+    smooth = restorer(noise_std=60).fit(noisy)
+    assert given.noise_std_ == 25
+    assert smooth.predict(noisy)[0].std() < given.predict(noisy)[0].std()
+
+
+def test_deblurring_beats_wiener_also_at_the_border(blurred, border_gain):
+    psf, observed, truth = blurred
+    sparse = restorer(psf=psf).fit(observed)
+    wiener = WienerRestorer(psf, data_range=255).fit(observed)
+    assert sparse.score(observed, truth) > wiener.score(observed, truth) + 0.2
+    assert border_gain(psf, observed, truth, sparse.predict(observed)).min() > 0
+
+
+def test_random_state_decides(noisy):
+    first = restorer().fit(noisy[:1])
+    assert np.array_equal(first.predict(noisy[:1]), first.predict(noisy[:1]))
+    again = clone(first).fit(noisy[:1])
+    assert np.array_equal(first.predict(noisy[:1]), again.predict(noisy[:1]))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"noise_std": -1}, "'noise_std' parameter"),
+        ({"noise_std": "mad"}, "'noise_std' parameter"),
+        ({"patch_size": 0}, "'patch_size' parameter"),
+        ({"boundary": "reflect"}, "'boundary' parameter"),
+    ],
+)
+def test_refused_parameters(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        restorer(**parameters).fit(np.zeros((1, 20, 20)))

@@ -1,0 +1,80 @@
+"""WienerRestorer on photographs."""
+
+import numpy as np
+import pytest
+from skimage.restoration import wiener as skimage_wiener
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+
+from skdeconv import WienerRestorer
+from skdeconv.metrics import psnr
+from skdeconv.operators import gaussian_psf, motion_psf
+
+
+def test_better_than_the_input_also_at_the_border(blurred, border_gain):
+    psf, observed, truth = blurred
+    restorer = WienerRestorer(psf, data_range=255).fit(observed)
+    before = psnr(truth, observed, data_range=255)
+    assert restorer.score(observed, truth) > before + 1
+    assert border_gain(psf, observed, truth, restorer.predict(observed)).min() > 0
+
+
+def test_tuned_strength_is_better_still(blurred, border_gain):
+    psf, observed, truth = blurred
+    search = GridSearchCV(
+        WienerRestorer(psf, data_range=255), {"alpha": np.logspace(-4, 0, 9)}, cv=3
+    ).fit(observed, truth)
+    default = WienerRestorer(psf, data_range=255).fit(observed)
+    assert search.score(observed, truth) >= default.score(observed, truth) - 1e-6
+    assert border_gain(psf, observed, truth, search.predict(observed)).min() > 0
+
+
+def test_agrees_with_skimage_where_borders_are_periodic():
+    rng = np.random.default_rng(0)
+    image = rng.random((32, 30))
+    psf = np.pad(rng.random((3, 3)), 1)
+    expected = skimage_wiener(image, psf / psf.sum(), 0.05, clip=False)
+    restorer = WienerRestorer(psf / psf.sum(), alpha=0.05, boundary="periodic")
+    assert np.allclose(restorer.fit(image[None]).predict(image[None])[0], expected)
+
+
+@pytest.mark.parametrize("boundary", ["extended", "reflect", "periodic"])
+def test_delta_returns_the_image_as_alpha_vanishes(boundary):
+    X = np.random.default_rng(0).random((2, 20, 22))
+    delta = np.zeros((3, 3))
+    delta[1, 1] = 1
+    restorer = WienerRestorer(delta, alpha=1e-9, boundary=boundary).fit(X)
+    assert np.allclose(restorer.predict(X), X, atol=1e-5)
+
+
+def test_without_psf_it_denoises(photographs):
+    rng = np.random.default_rng(0)
+    noisy = [p + rng.normal(0, 25, p.shape).astype(np.float32) for p in photographs]
+    restorer = WienerRestorer(alpha=0.3, data_range=255).fit(noisy)
+    before = psnr(photographs, noisy, data_range=255)
+    assert restorer.score(noisy, photographs) > before + 4
+
+
+def test_unsettled_iterations_warn(monkeypatch, photographs):
+    monkeypatch.setattr("skdeconv.restorers._wiener.MAX_ITER", 2)
+    X = photographs[0][None]
+    restorer = WienerRestorer(motion_psf(25, 20), alpha=1e-5, data_range=255).fit(X)
+    with pytest.warns(ConvergenceWarning, match="did not converge in 2"):
+        restorer.predict(X)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"alpha": 0}, "'alpha' parameter"),
+        ({"alpha": "auto"}, "'alpha' parameter"),
+        ({"regularizer": "tv"}, "'regularizer' parameter"),
+        ({"boundary": "zero"}, "'boundary' parameter"),
+        ({"data_range": -1}, "'data_range' parameter"),
+        ({"ndim": 4, "psf": None}, "'ndim' parameter"),
+    ],
+)
+def test_refused_parameters(parameters, message):
+    parameters = {"psf": gaussian_psf(1)} | parameters
+    with pytest.raises(ValueError, match=message):
+        WienerRestorer(**parameters).fit(np.zeros((1, 20, 20)))
