@@ -99,6 +99,11 @@ class ImageBatch:
             chunk = self.data[start : start + step]
             yield to_tensor(chunk, self.has_channels, dtype)
 
+    def images(self, dtype=None) -> Iterator["torch.Tensor"]:  # noqa: F821
+        """Yield a tensor ``(1, channels, *spatial)`` per image."""
+        for batch in self.tensors(dtype):
+            yield from batch.split(1)
+
     def map(self, function: Callable, dtype=None):
         """Apply a function of tensors to all images; the answer is of their kind."""
 
@@ -261,6 +266,16 @@ def _check_list_shapes(shapes, ndim, name):
             f"images of {name} must have the same number of channels, got {channels}."
         )
     return has_channels
+
+
+def check_psf_fits(psf: np.ndarray, images: ImageBatch) -> None:
+    """Refuse a PSF that is larger than an image."""
+    for shape in set(images.shapes):
+        if any(n < k for n, k in zip(shape, psf.shape, strict=True)):
+            raise ValueError(
+                f"psf must not be larger than the images, got {psf.shape} and an image "
+                f"of {shape} (n_features = {shape[-1]})."
+            )
 
 
 def check_target(y, images: ImageBatch) -> ImageBatch:

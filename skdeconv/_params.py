@@ -1,13 +1,14 @@
-"""The only importer of scikit-learn's private parameter validation."""
+"""Parameters: validation, of which scikit-learn's is private, and random states."""
 
+import numpy as np
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import (
-    HasMethods,
     Interval,
     StrOptions,
     validate_parameter_constraints,
 )
 
-__all__ = ["HasMethods", "Interval", "StrOptions", "check_parameters"]
+__all__ = ["Interval", "StrOptions", "check_parameters", "draw_seed"]
 
 
 def check_parameters(estimator) -> None:
@@ -19,3 +20,10 @@ def check_parameters(estimator) -> None:
         {name: params[name] for name in constraints},
         caller_name=type(estimator).__name__,
     )
+
+
+def draw_seed(random_state) -> int:
+    """Draw a seed; ``None`` takes fresh entropy, not NumPy's global state."""
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

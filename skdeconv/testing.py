@@ -198,6 +198,8 @@ def check_containers(restorer):
         assert isinstance(restored, np.ndarray)
         assert restored.shape == stack.shape
         assert np.isfinite(restored).all()
+        _fitted(restorer, stack, y=list(_clean(stack)))
+        _fitted(restorer, list(stack), y=_clean(stack))
         mixed = [stack[0], _images(restorer, 1, channels, grow=3)[0]]
         restored = _fitted(restorer, mixed).predict(mixed)
         assert isinstance(restored, list)
@@ -267,6 +269,9 @@ def check_refit(restorer):
     fitted.fit(X, clean)
     assert fitted.predict(X).shape == X.shape
     assert all(fitted.get_params()[name] is params[name] for name in params)
+    broken = np.full_like(X, np.nan)
+    _raises(ValueError, "NaN", fitted.fit, broken, clean)
+    _raises(NotFittedError, "not fitted", fitted.predict, X)
 
 
 def check_pickle_and_clone(restorer):
@@ -332,11 +337,11 @@ def _short(restorer):
     return type(restorer).__name__
 
 
-def _fitted(restorer, X):
+def _fitted(restorer, X, y=None):
     restorer = clone(restorer)
     if "random_state" in restorer.get_params():
         restorer.set_params(random_state=0)
-    return restorer.fit(X, _clean(X)) if _is_trained(restorer) else restorer.fit(X)
+    return restorer.fit(X, _clean(X) if y is None and _is_trained(restorer) else y)
 
 
 def _clean(X):

@@ -103,7 +103,8 @@ def compare(
     ['Wiener', 'Input']
     """
     methods = _check_restorers(restorers)
-    if not isinstance(degradations, Mapping) or not degradations:
+    named = isinstance(degradations, Mapping) and len(degradations) > 0
+    if not named or not all(isinstance(d, Degradation) for d in degradations.values()):
         raise ValueError(
             f"degradations must map names to Degradation objects, got {degradations!r}."
         )

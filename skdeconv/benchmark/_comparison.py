@@ -11,7 +11,6 @@ from skdeconv.benchmark._io import write_aside
 from skdeconv.benchmark._report import render_report
 
 INPUT = "Input"
-KEYS = ("degradation", "method", "image")
 N_RESAMPLES = 2000
 
 

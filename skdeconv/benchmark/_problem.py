@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from sklearn.base import clone
 
 from skdeconv._images import check_images, resolve_data_range
 from skdeconv.benchmark._comparison import INPUT
-from skdeconv.metrics import psnr
+from skdeconv.metrics import psnr, ssim
+from skdeconv.metrics._psnr import image_psnr
 from skdeconv.operators import Blur
 
 # Width of the border band where there is no PSF to give its radius.
@@ -27,11 +29,13 @@ class Problem:
     test: tuple[Any, Any]
     names: list[str]
     psf: np.ndarray | None
+    ndim: int
     data_range: float
     metrics: dict[str, Callable] = field(default_factory=dict)
 
 
 def pose(degradation, images, test_images, names, data_range, metrics, seed):
+    """Degrade training and test images, each with noise of its own."""
     degradation = clone(degradation).set_params(random_state=seed)
     degradation._check_steps()
     ndim = degradation._n_spatial()
@@ -51,6 +55,7 @@ def pose(degradation, images, test_images, names, data_range, metrics, seed):
         .pair(list(test.data)),
         names=list(names),
         psf=whole_psf(degradation),
+        ndim=ndim,
         data_range=resolve_data_range(data_range, clean),
         metrics=metrics,
     )
@@ -70,6 +75,7 @@ def whole_psf(degradation):
 
 
 def judge_input(name, problem):
+    """Give the records of the degraded images themselves, and these images."""
     rows = judge(name, INPUT, problem, problem.test[0])
     for row in rows:
         row |= {"fit_time": 0.0, "predict_time": 0.0, "peak_memory": 0.0, "note": ""}
@@ -77,13 +83,17 @@ def judge_input(name, problem):
 
 
 def judge(degradation, method, problem, restored):
+    """Give a record per test image."""
     observed, truth = problem.test
     scores = {}
     for name, metric in problem.metrics.items():
+        if metric in (psnr, ssim):
+            metric = partial(metric, ndim=problem.ndim)
         scores[name] = _measure(metric, truth, restored, problem.data_range)
-    before = psnr(truth, observed, data_range=problem.data_range, reduction="none")
-    ndim = 2 if problem.psf is None else problem.psf.ndim
-    width = PLAIN_BORDER if problem.psf is None else max(problem.psf.shape) // 2
+    before = image_psnr(truth, observed, problem.data_range)
+    width = PLAIN_BORDER
+    if problem.psf is not None:
+        width = max(1, max(problem.psf.shape) // 2)
     return [
         {
             "degradation": degradation,
@@ -92,7 +102,7 @@ def judge(degradation, method, problem, restored):
             **{name: float(values[i]) for name, values in scores.items()},
             "gain": float(scores["psnr"][i] - before[i]),
             "border_psnr": _border_psnr(
-                truth[i], restored[i], width, ndim, problem.data_range
+                truth[i], restored[i], width, problem.ndim, problem.data_range
             ),
         }
         for i, image in enumerate(problem.names)
@@ -111,4 +121,4 @@ def _border_psnr(truth, restored, width, ndim, data_range):
     """PSNR in a band along the border."""
     band = np.ones(truth.shape[:ndim], dtype=bool)
     band[tuple(slice(width, n - width) for n in band.shape)] = False
-    return psnr(truth[band][None], restored[band][None], data_range=data_range)
+    return float(image_psnr([truth[band]], [restored[band]], data_range)[0])

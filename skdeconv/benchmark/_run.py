@@ -27,6 +27,7 @@ class Task:
 
 
 def needs_psf(estimator):
+    """Whether an estimator cannot do without a PSF, and has none."""
     constraints = getattr(estimator, "_parameter_constraints", {})
     return (
         "psf" in constraints
@@ -86,9 +87,8 @@ def _tune(estimator, grid, problem, start, budget):
     candidates = list(ParameterGrid(grid)) if grid else [{}]
     if len(candidates) == 1:
         return estimator.set_params(**candidates[0]), _describe(candidates[0])
-    teach, judge = _tuning_pairs(
-        problem, trained="max_epochs" in estimator.get_params()
-    )
+    trained = any(name.endswith("max_epochs") for name in estimator.get_params())
+    teach, judge = _tuning_pairs(problem, trained=trained)
     best, best_score, tried = {}, -np.inf, 0
     for candidate in candidates:
         if tried and time.perf_counter() - start > 0.9 * budget:
@@ -114,9 +114,9 @@ def _tuning_pairs(problem, *, trained):
     observed, truth = problem.train
     judges = np.linspace(0, len(truth) - 1, min(TUNING_IMAGES, len(truth))).astype(int)
     judges = sorted(set(judges))
-    ndim = 2 if problem.psf is None else problem.psf.ndim
     pairs = tuple(
-        [_middle(images[i], ndim) for i in judges] for images in (observed, truth)
+        [_middle(images[i], problem.ndim) for i in judges]
+        for images in (observed, truth)
     )
     if not trained or len(judges) == len(truth):
         return problem, pairs
@@ -148,9 +148,9 @@ def _describe(parameters):
 
 def _fit(estimator, problem, start, budget):
     params = estimator.get_params()
-    if "max_time" in params and params["max_time"] is None:
-        left = max(budget - (time.perf_counter() - start), 1e-3)
-        estimator.set_params(max_time=left)
+    left = max(budget - (time.perf_counter() - start), 1e-3)
+    clocks = [name for name in params if name.rpartition("__")[2] == "max_time"]
+    estimator.set_params(**{name: left for name in clocks if params[name] is None})
     if params.get("degradation") is not None:
         return estimator.fit(problem.clean)
     return estimator.fit(*problem.train)

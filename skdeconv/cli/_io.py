@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import imageio.v3 as imageio
 import numpy as np
 import tifffile
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
@@ -10,6 +11,10 @@ from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 from skdeconv.benchmark._io import write_aside
 
 TIFF = {".tif", ".tiff"}
+
+
+class _DeepColour(ValueError):
+    """A file that is read, but not to its full depth."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +51,19 @@ def read_picture(path: Path) -> Picture:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError("no such file")
-    try:
-        return _read_tiff(path) if path.suffix.lower() in TIFF else _read(path)
-    except UnidentifiedImageError:
-        raise ValueError("not an image that can be read") from None
-    except (OSError, SyntaxError, tifffile.TiffFileError, KeyError) as error:
-        raise ValueError(f"cannot be read ({error})") from error
+    readers = [_read_tiff] if path.suffix.lower() in TIFF else []
+    problems = []
+    for reader in [*readers, _read, _read_otherwise]:
+        try:
+            return reader(path)
+        except _DeepColour:
+            raise
+        except UnidentifiedImageError:
+            problems.append("not an image that can be read")
+        # Whatever a broken file makes a decoder raise is said of the file.
+        except Exception as error:
+            problems.append(f"cannot be read ({error})")
+    raise ValueError(problems[0])
 
 
 def write_picture(path: Path, picture: Picture) -> None:
@@ -82,7 +94,7 @@ def check_writable(path: Path, picture: Picture) -> None:
     suffix = path.suffix.lower()
     if suffix in TIFF:
         return
-    if suffix not in Image.registered_extensions():
+    if Image.registered_extensions().get(suffix) not in Image.SAVE:
         raise ValueError(
             f"{path}: the type {suffix or 'without suffix'!r} is not known"
         )
@@ -133,13 +145,19 @@ def _read(path):
     return Picture(pixels, None, metadata)
 
 
+def _read_otherwise(path):
+    """Leave the rarer formats to imageio and its plugins."""
+    pixels = imageio.imread(path.read_bytes(), extension=path.suffix)
+    return Picture(np.asarray(pixels))
+
+
 def _refuse_deep_colour(path, image):
     """Pillow reads 16-bit colours as 8 bits without a word."""
     if image.format == "PNG" and image.mode in ("RGB", "RGBA", "LA"):
         with open(path, "rb") as file:
             header = file.read(25)
         if header[24] == 16:
-            raise ValueError(
+            raise _DeepColour(
                 "a PNG with 16 bits per colour would lose half of them; save it as TIFF"
             )
 

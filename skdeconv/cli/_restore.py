@@ -22,6 +22,13 @@ BLURS = {
     "motion": (motion_psf, 2),
     "airy": (airy_psf, 1),
 }
+# Parameters that have an option of their own, or follow from the file.
+OWN = {
+    "psf": "--psf or --blur",
+    "noise_std": "--noise",
+    "degradation": "--blur and --noise",
+    "data_range": "files of that range",
+}
 # Seconds for which a network is trained on the embedded photographs.
 TRAINING_TIME = 120
 
@@ -30,19 +37,35 @@ def run_restore(arguments) -> int:
     """Restore files one by one; a file that fails does not stop the others."""
     psf = _psf(arguments)
     noise = None if arguments.noise is None else parse_fraction(arguments.noise)
-    restorer = _restorer(arguments, psf, noise)
-    outputs = _outputs(arguments)
-    failed = 0
-    for source, target in outputs:
+    pairs = _outputs(arguments)
+    pictures, failed = {}, 0
+    for source, target in pairs:
+        # Found out before a network is trained for minutes.
+        problem = _refusal(source, target, arguments.overwrite)
+        if problem:
+            print(f"skdeconv: {source}: {problem}", file=sys.stderr)
+            failed += 1
+        else:
+            pictures[source] = target
+    restorer = _restorer(arguments, psf, noise) if pictures else None
+    for source, target in pictures.items():
         start = time.perf_counter()
         try:
-            _restore_file(restorer, source, target, noise, arguments.overwrite)
+            _restore_file(restorer, source, target, noise)
         except (ValueError, OSError) as error:
             print(f"skdeconv: {source}: {error}", file=sys.stderr)
             failed += 1
         else:
             print(f"{source} -> {target} ({time.perf_counter() - start:.1f} s)")
     return 1 if failed else 0
+
+
+def _refusal(source, target, overwrite):
+    if not source.is_file():
+        return "no such file"
+    if target.exists() and not overwrite:
+        return f"{target} exists; pass --overwrite to replace it"
+    return None
 
 
 def parse_fraction(text: str) -> float:
@@ -88,12 +111,22 @@ def _psf(arguments):
         elif path.suffix in (".txt", ".csv"):
             psf = np.loadtxt(path, delimiter="," if path.suffix == ".csv" else None)
         else:
-            psf = read_picture(path).pixels.astype(float)
+            psf = _flat(read_picture(path).pixels)
     except FileNotFoundError:
         raise ValueError(f"--psf: {path}: no such file") from None
     except (ValueError, OSError) as error:
         raise ValueError(f"--psf: {path}: {error}") from error
     return check_psf(psf)
+
+
+def _flat(pixels):
+    """Take a picture of a PSF as grey; the channels of a colour one are averaged."""
+    pixels = pixels.astype(float)
+    if pixels.ndim == 3 and pixels.shape[2] == 3:
+        pixels = pixels.mean(axis=2)
+    if pixels.ndim != 2:
+        raise ValueError(f"must be one picture, got shape {pixels.shape}")
+    return pixels
 
 
 def _restorer(arguments, psf, noise):
@@ -128,6 +161,8 @@ def _setting(text):
     name, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"--set takes NAME=VALUE, got {text!r}.")
+    if name in OWN:
+        raise ValueError(f"--set cannot set {name}: use {OWN[name]}.")
     try:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError):
@@ -152,6 +187,8 @@ def _outputs(arguments):
     sources = [Path(source) for source in arguments.inputs]
     output = Path(arguments.output)
     if len(sources) == 1 and not output.is_dir() and output.suffix:
+        if not output.parent.is_dir():
+            raise ValueError(f"--output: there is no folder {output.parent}.")
         return [(sources[0], output)]
     if output.exists() and not output.is_dir():
         raise ValueError(f"--output must be a folder for several inputs, got {output}.")
@@ -162,9 +199,7 @@ def _outputs(arguments):
     return list(zip(sources, targets, strict=True))
 
 
-def _restore_file(restorer, source, target, noise, overwrite):
-    if target.exists() and not overwrite:
-        raise ValueError(f"{target} exists; pass --overwrite to replace it")
+def _restore_file(restorer, source, target, noise):
     picture = read_picture(source)
     check_writable(target, picture)
     write_picture(target, picture.with_pixels(_restored(restorer, picture, noise)))

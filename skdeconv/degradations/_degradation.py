@@ -4,12 +4,17 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Generator, Tensor
 
-from skdeconv._images import ImageBatch, as_object_array, check_images, is_table
-from skdeconv._params import Interval, check_parameters
+from skdeconv._images import (
+    ImageBatch,
+    as_object_array,
+    check_images,
+    check_psf_fits,
+    is_table,
+)
+from skdeconv._params import Interval, check_parameters, draw_seed
 from skdeconv.degradations._noise import Noise
 from skdeconv.operators import Blur, LinearOperator
 
@@ -143,10 +148,9 @@ class Degradation(TransformerMixin, BaseEstimator):
         observed = images.map(lambda x: self._degrade_pair(x, generator)[0])
         margins = self._margins()
         if images.container == "stack":
-            return observed, images.data[
-                (slice(None), *_frame(images.data[0], margins))
-            ]
-        truth = [image[_frame(image, margins)] for image in images.data]
+            frame = (slice(None), *_frame(images.data[0], margins))
+            return observed, images.data[frame].copy()
+        truth = [image[_frame(image, margins)].copy() for image in images.data]
         if images.container == "object":
             truth = as_object_array(truth)
         return observed, truth
@@ -170,7 +174,7 @@ class Degradation(TransformerMixin, BaseEstimator):
         observed = x
         for step in self.steps:
             if isinstance(step, Blur):
-                step = Blur(step.psf, boundary="extended")
+                step = Blur.unchecked(step.psf, "extended")
             observed = self._apply(step, observed, generator)
         return observed, x[(..., *_frame(x[0, 0], self._margins()))]
 
@@ -179,8 +183,7 @@ class Degradation(TransformerMixin, BaseEstimator):
         return step(x, generator) if isinstance(step, Noise) else step(x)
 
     def _generator(self):
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        return Generator().manual_seed(int(seed))
+        return Generator().manual_seed(draw_seed(self.random_state))
 
     def _margins(self):
         """Pixels before and after the frame, per axis, that see a border."""
@@ -191,7 +194,8 @@ class Degradation(TransformerMixin, BaseEstimator):
         return margins
 
     def _n_spatial(self) -> int:
-        blurs = [step for step in self.steps if isinstance(step, LinearOperator)]
+        steps = self.steps if isinstance(self.steps, list | tuple) else []
+        blurs = [step for step in steps if isinstance(step, LinearOperator)]
         return blurs[0].ndim if blurs else self.ndim
 
     def _check_steps(self):
@@ -218,7 +222,14 @@ class Degradation(TransformerMixin, BaseEstimator):
     def _check_X(self, X, *, reset: bool) -> ImageBatch:
         if self._n_spatial() == 1 and is_table(X):
             X = validate_data(self, X, dtype="numeric", reset=reset)
-        return check_images(X, ndim=self._n_spatial())
+        images = check_images(X, ndim=self._n_spatial())
+        self._check_fits(images)
+        return images
+
+    def _check_fits(self, images):
+        for step in self.steps:
+            if isinstance(step, Blur):
+                check_psf_fits(step.psf, images)
 
 
 def _frame(image, margins):

@@ -2,50 +2,41 @@
 
 import numpy as np
 
-from skdeconv._images import as_images
+from skdeconv._images import check_images
 
 # A perfect image would score infinity, which breaks means: the relative squared error
 # counts as at least this, so no image scores more than 120 dB.
 SMALLEST_ERROR = 1e-12
 
 
-def check_pair(y_true, y_pred, data_range, reduction):
-    """Validate the arguments that all metrics share; give lists of images."""
+def check_pair(y_true, y_pred, data_range, ndim, reduction):
+    """Validate the arguments that all metrics share; give two batches of images."""
     if reduction not in ("mean", "none"):
         raise ValueError(f"reduction must be 'mean' or 'none', got {reduction!r}.")
     if not (np.isscalar(data_range) and np.isfinite(data_range) and data_range > 0):
         raise ValueError(f"data_range must be a positive number, got {data_range!r}.")
-    true, pred = (_image_list(images) for images in (y_true, y_pred))
-    if len(true) != len(pred) or len(true) == 0:
+    true = check_images(y_true, ndim=ndim, name="y_true")
+    pred = check_images(y_pred, ndim=ndim, name="y_pred")
+    shapes = [[image.shape for image in batch.data] for batch in (true, pred)]
+    if shapes[0] != shapes[1]:
         raise ValueError(
-            "y_true and y_pred must hold the same positive number of images, got "
-            f"{len(true)} and {len(pred)}."
+            "y_true and y_pred must have the same shapes, got "
+            f"{shapes[0]} and {shapes[1]}."
         )
-    for i, (a, b) in enumerate(zip(true, pred, strict=True)):
-        if a.shape != b.shape or a.size == 0:
-            raise ValueError(
-                "y_true and y_pred must have the same non-empty shapes, got "
-                f"{a.shape} and {b.shape} for image {i}."
-            )
-        if not (np.isfinite(a).all() and np.isfinite(b).all()):
-            raise ValueError(f"images must be finite, got NaN or infinity in {i}.")
     return true, pred
 
 
-def _image_list(images):
-    data, _ = as_images(images)
-    if isinstance(data, list):
-        return data
-    data = np.asarray(data)
-    if data.ndim < 2 or data.dtype == object:
-        raise ValueError(
-            "images must have a sample axis first: shape (n_samples, *spatial) or "
-            f"(n_samples, *spatial, n_channels), got {data.shape} of {data.dtype}."
-        )
-    return list(data)
+def image_psnr(true, pred, data_range: float) -> np.ndarray:
+    """PSNR of every image of two validated collections, in decibels."""
+    errors = [
+        np.mean(np.square(np.subtract(a, b, dtype=np.float64)))
+        for a, b in zip(true, pred, strict=True)
+    ]
+    relative = np.maximum(np.array(errors) / float(data_range) ** 2, SMALLEST_ERROR)
+    return -10 * np.log10(relative)
 
 
-def psnr(y_true, y_pred, *, data_range: float, reduction: str = "mean"):
+def psnr(y_true, y_pred, *, data_range: float, ndim: int = 2, reduction: str = "mean"):
     r"""Peak signal-to-noise ratio in decibels.
 
     .. math:: 10 \log_{10} \frac{R^2}{\frac1N \sum_i (t_i - p_i)^2}
@@ -61,6 +52,8 @@ def psnr(y_true, y_pred, *, data_range: float, reduction: str = "mean"):
         Restored images.
     data_range : float
         Span of the intensities, such as 255 for 8-bit images; never guessed.
+    ndim : int, default=2
+        Number of spatial axes; one axis more is the channels'.
     reduction : {"mean", "none"}, default="mean"
         Whether to average over the images.
 
@@ -86,11 +79,6 @@ def psnr(y_true, y_pred, *, data_range: float, reduction: str = "mean"):
     >>> psnr(clean, clean + 0.1, data_range=1.0)
     20.0
     """
-    true, pred = check_pair(y_true, y_pred, data_range, reduction)
-    errors = [
-        np.mean(np.square(np.subtract(a, b, dtype=np.float64)))
-        for a, b in zip(true, pred, strict=True)
-    ]
-    relative = np.maximum(np.array(errors) / float(data_range) ** 2, SMALLEST_ERROR)
-    decibels = -10 * np.log10(relative)
+    true, pred = check_pair(y_true, y_pred, data_range, ndim, reduction)
+    decibels = image_psnr(true.data, pred.data, data_range)
     return float(decibels.mean()) if reduction == "mean" else decibels

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from skdeconv._images import DTYPE_RANGES, as_images
-from skdeconv.metrics._psnr import psnr
+from skdeconv.metrics._psnr import image_psnr
 from skdeconv.metrics._ssim import ssim
 
 
@@ -19,6 +19,11 @@ class _ImageScorer:
     def __call__(self, estimator, X, y):
         data_range = self.data_range or _dtype_range(y) or _fitted_range(estimator)
         return self.metric(y, estimator.predict(X), data_range=data_range or 1.0)
+
+
+def _mean_psnr(y_true, y_pred, *, data_range):
+    # The estimator has checked the images, of whatever number of axes.
+    return float(image_psnr(as_images(y_true)[0], y_pred, data_range).mean())
 
 
 def _dtype_range(y):
@@ -66,7 +71,7 @@ def make_psnr_scorer(data_range: float | None = None):
     >>> from skdeconv.metrics import make_psnr_scorer
     >>> scorer = make_psnr_scorer(data_range=255)
     """
-    return _ImageScorer(psnr, data_range)
+    return _ImageScorer(_mean_psnr, data_range)
 
 
 def make_ssim_scorer(data_range: float | None = None, *, ndim: int = 2):

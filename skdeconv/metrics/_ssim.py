@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from skdeconv._images import to_tensor
 from skdeconv.metrics._psnr import check_pair
 
 STD = 1.5
@@ -130,14 +129,14 @@ def ssim(y_true, y_pred, *, data_range: float, ndim: int = 2, reduction: str = "
     >>> ssim(clean, clean, data_range=1.0)
     1.0
     """
-    true, pred = check_pair(y_true, y_pred, data_range, reduction)
-    values = []
-    for a, b in zip(true, pred, strict=True):
-        if a.ndim not in (ndim, ndim + 1):
-            raise ValueError(
-                f"images must have {ndim} or {ndim + 1} axes each, got {a.shape}."
+    true, pred = check_pair(y_true, y_pred, data_range, ndim, reduction)
+    options = {"data_range": data_range, "ndim": ndim}
+    values = np.concatenate(
+        [
+            structural_similarity(x, y, **options).numpy()
+            for x, y in zip(
+                true.images(np.float64), pred.images(np.float64), strict=True
             )
-        x, y = (to_tensor(i[None], a.ndim == ndim + 1, np.float64) for i in (a, b))
-        values.append(structural_similarity(x, y, data_range=data_range, ndim=ndim))
-    values = np.concatenate([value.numpy() for value in values])
+        ]
+    )
     return float(values.mean()) if reduction == "mean" else values

@@ -37,7 +37,7 @@ class LearningRate(Callback):
     def on_batch_begin(self, net, training=False, **kwargs):
         if not training:
             return
-        progress = self.step_ / self.n_steps
+        progress = min(self.step_ / self.n_steps, 1)
         if self.max_time is not None:
             elapsed = (time.perf_counter() - self.start_) / self.max_time
             if elapsed >= 1 and self.step_ > 0:

@@ -8,23 +8,17 @@ import numpy as np
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import PrintLog
 from torch import Tensor, nn
 
 from skdeconv._images import check_target, resolve_data_range
-from skdeconv._params import Interval, StrOptions, check_parameters
+from skdeconv._params import Interval, StrOptions, check_parameters, draw_seed
 from skdeconv.degradations import Degradation
 from skdeconv.networks import ConvTransposeNet, UNet
 from skdeconv.neural._callbacks import Divergence, LearningRate, Progress, Validation
 from skdeconv.neural._losses import CRITERIA
-from skdeconv.neural._net import (
-    RestorationNet,
-    has_bfloat16,
-    local_seed,
-    needs_global_seed,
-)
+from skdeconv.neural._net import RestorationNet, has_bfloat16, local_seed
 from skdeconv.neural._patches import PatchDataset, PatchLoader, validation_pairs
 from skdeconv.restorers._base import DATA_RANGE, NDIM, BaseRestorer
 
@@ -307,7 +301,7 @@ class DeconvRestorer(BaseRestorer):
 
     @property
     def history_(self):
-        check_is_fitted(self, "net_")
+        check_is_fitted(self)
         return self.net_.history
 
     @property
@@ -329,11 +323,9 @@ class DeconvRestorer(BaseRestorer):
         self : object
             The estimator, trained a little further.
         """
-        if not hasattr(self, "net_"):
-            check_parameters(self)
-            self.psf_ = None
         check_parameters(self)
-        first = not hasattr(self, "net_")
+        first = not self.__sklearn_is_fitted__()
+        self.psf_ = None
         images = self._check_X(X, reset=first)
         target = check_target(y, images) if y is not None or self._requires_y else None
         if first:
@@ -342,21 +334,21 @@ class DeconvRestorer(BaseRestorer):
         return self
 
     def _fit(self, images, target):
-        kept = getattr(self, "_trained_channels", None)
-        restart = not (self.warm_start and kept == images.n_channels)
+        kept = hasattr(self, "net_") and self._built_of["channels"] == images.n_channels
         self._train(
             images,
             target,
             epochs=self.max_epochs,
             schedule=self.lr_schedule,
-            restart=restart,
+            restart=not (self.warm_start and kept),
         )
 
     def _train(self, images, target, *, epochs, schedule, restart):
         self._check_names()
         if restart:
-            seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-            self._rng = np.random.default_rng(seed)
+            self._rng = np.random.default_rng(draw_seed(self.random_state))
+            # Apart, so that patches are the same however epochs are split into calls.
+            self._torch_rng = self._rng.spawn(1)[0]
         clean, degraded = target, images
         if self.degradation is not None:
             self.degradation._check_steps()
@@ -365,6 +357,7 @@ class DeconvRestorer(BaseRestorer):
                     f"degradation acts on {self.degradation._n_spatial()} spatial "
                     f"axes, but ndim is {self.ndim}."
                 )
+            self.degradation._check_fits(images)
             clean, degraded = (images if target is None else target), None
         train, held_out = self._split(len(clean))
         dataset = PatchDataset(
@@ -391,20 +384,26 @@ class DeconvRestorer(BaseRestorer):
         steps = epochs * len(PatchLoader(dataset, self.batch_size, min_batches))
         callbacks = self._own_callbacks(schedule, steps, pairs)
         device = self._device()
+        built_of = self._network_parameters()
         if restart:
             self.net_ = self._build(images.n_channels, callbacks, min_batches, device)
-            with local_seed(int(self._rng.integers(2**31)), device):
-                self.net_.initialize()
+            with local_seed(int(self._torch_rng.integers(2**31)), device):
+                self._initialize()
             self._check_module(dataset)
-            self._trained_channels = images.n_channels
+            self._built_of = built_of
         else:
+            if built_of != self._built_of:
+                old = self._built_of
+                changed = sorted(k for k, v in built_of.items() if old.get(k) != v)
+                raise ValueError(
+                    "training goes on with the network of the last fit, but "
+                    f"{changed} changed; fit with warm_start=False to start anew."
+                )
+            self.net_.lr, self.net_.batch_size = self.lr, self.batch_size
+            self.net_.iterator_train__min_batches = min_batches
             self.net_.set_params(**{f"callbacks__{k}": v for k, v in callbacks})
-            self.net_.lr = self.lr
             self.net_.initialize_callbacks()
-        if needs_global_seed(self.net_.module_):
-            with local_seed(int(self._rng.integers(2**31)), device):
-                interrupted = self.net_.train(dataset, epochs)
-        else:
+        with local_seed(int(self._torch_rng.integers(2**31)), device):
             interrupted = self.net_.train(dataset, epochs)
         if interrupted:
             warnings.warn(
@@ -413,6 +412,9 @@ class DeconvRestorer(BaseRestorer):
                 ConvergenceWarning,
                 stacklevel=3,
             )
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "net_") and super().__sklearn_is_fitted__()
 
     def _restore(self, x: Tensor, noise_std=None) -> Tensor:
         step = max(1, PREDICT_PIXELS // x[0, 0].numel())
@@ -446,6 +448,21 @@ class DeconvRestorer(BaseRestorer):
         n_held_out = min(n_held_out, n_images - 1)
         order = self._rng.permutation(n_images) if n_held_out else np.arange(n_images)
         return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+
+    def _network_parameters(self):
+        """What a network is built of, and cannot be changed by training on."""
+        names = ("module", "criterion", "optimizer", "device", "precision", "compile")
+        built_of = {name: getattr(self, name) for name in names} | self._kwargs
+        return built_of | {"ndim": self.ndim, "channels": self.n_channels_}
+
+    def _initialize(self):
+        try:
+            self.net_.initialize()
+        except TypeError as error:
+            raise ValueError(
+                f"module, criterion or optimizer cannot be built: {error}; check the "
+                f"parameters passed on, here {self._kwargs}."
+            ) from error
 
     def _own_callbacks(self, schedule, steps, pairs):
         patience = self.n_iter_no_change if self.early_stopping else None

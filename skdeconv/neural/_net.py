@@ -3,11 +3,11 @@
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 
 import torch
 from skorch import NeuralNet
-from torch import Tensor, nn
+from torch import Tensor
 
 from skdeconv.neural._callbacks import StopTraining
 
@@ -24,11 +24,6 @@ def local_seed(seed: int, device: str) -> Iterator[None]:
     with _SEED_LOCK, torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
-
-
-def needs_global_seed(module: nn.Module) -> bool:
-    """Whether the forward pass draws from torch's global generator."""
-    return any("Dropout" in type(part).__name__ for part in module.modules())
 
 
 def has_bfloat16(device: str) -> bool:
@@ -87,15 +82,28 @@ class RestorationNet(NeuralNet):
         try:
             self.fit_loop(dataset, None, epochs=epochs)
         except StopTraining:
-            pass
+            self._close_epoch()
         except KeyboardInterrupt as interrupt:
             interrupted = not _raised_by_skorch(interrupt)
             if interrupted and _inside_search():
                 raise
+            self._close_epoch()
         finally:
             self.notify("on_train_end", X=dataset, y=None)
         self.module_.eval()
         return interrupted
+
+    def _close_epoch(self):
+        """Make the record of an epoch that was left in its middle like the others."""
+        row = self.history[-1] if len(self.history) else {"train_loss": None}
+        if "train_loss" in row:
+            return
+        row["batches"] = [b for b in row["batches"] if "train_loss" in b]
+        if not row["batches"]:
+            self.history.pop()
+            return
+        with suppress(StopTraining, KeyboardInterrupt):
+            self.notify("on_epoch_end", dataset_train=None, dataset_valid=None)
 
 
 def _raised_by_skorch(error):

@@ -148,9 +148,9 @@ def validation_pairs(
     inputs: ImageBatch | None, targets: ImageBatch, degradation, data_range: float
 ) -> list[tuple[Tensor, Tensor]]:
     """Make the fixed pairs on which an epoch is judged, of range 1."""
-    clean = [y[None] for batch in targets.tensors(np.float32) for y in batch]
+    clean = list(targets.images(np.float32))
     if inputs is not None:
-        noisy = [x[None] for batch in inputs.tensors(np.float32) for x in batch]
+        noisy = list(inputs.images(np.float32))
     else:
         generator = torch.Generator().manual_seed(0)
         noisy = [degradation._degrade(y, generator) for y in clean]

@@ -1,5 +1,6 @@
 """Convolution with a point spread function."""
 
+import numpy as np
 from torch import Tensor
 
 from skdeconv.operators._base import LinearOperator
@@ -55,8 +56,28 @@ class Blur(LinearOperator):
     def __init__(self, psf, boundary: str = "reflect"):
         if boundary not in BOUNDARIES:
             raise ValueError(f"boundary must be one of {BOUNDARIES}, got {boundary!r}.")
-        self.psf = check_psf(psf)
+        self.psf = check_psf(psf, warn=True)
         self.boundary = boundary
+
+    @classmethod
+    def unchecked(cls, psf: np.ndarray, boundary: str) -> "Blur":
+        """Make a blur of a PSF that was checked and warned of before.
+
+        Parameters
+        ----------
+        psf : ndarray of float64
+            Normalised PSF.
+        boundary : {"reflect", "periodic", "extended"}
+            What lies beyond the frame.
+
+        Returns
+        -------
+        blur : Blur
+            The blur.
+        """
+        blur = cls.__new__(cls)
+        blur.psf, blur.boundary = psf, boundary
+        return blur
 
     @property
     def ndim(self) -> int:

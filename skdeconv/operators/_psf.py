@@ -27,6 +27,8 @@ def check_psf(psf, *, warn: bool = False) -> np.ndarray:
     psf : ndarray of float64
         A copy with sum 1.
     """
+    if np.iscomplexobj(psf):
+        raise ValueError("psf must be real, got complex numbers.")
     try:
         kernel = np.array(psf, dtype=np.float64)
     except (TypeError, ValueError) as error:

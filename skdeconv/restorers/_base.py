@@ -10,17 +10,18 @@ from torch import Tensor, inference_mode
 from skdeconv._images import (
     ImageBatch,
     check_images,
+    check_psf_fits,
     check_target,
     is_table,
     resolve_data_range,
 )
 from skdeconv._params import Interval, check_parameters
-from skdeconv.metrics import psnr
+from skdeconv.metrics._psnr import image_psnr
+from skdeconv.operators import Blur
 from skdeconv.operators._psf import check_psf
 
 NDIM = [Interval(Integral, 1, 3, closed="both")]
 DATA_RANGE = [Interval(Real, 0, None, closed="neither"), None]
-ALPHA = [Interval(Real, 0, None, closed="left")]
 PSF = ["array-like", None]
 
 
@@ -66,7 +67,8 @@ class RestorerMixin(TransformerMixin):
         """
         check_is_fitted(self)
         target = check_target(y, self._check_X(X, reset=False))
-        return psnr(target.data, self.predict(X), data_range=self.data_range_)
+        restored = self.predict(X)
+        return float(image_psnr(target.data, restored, self.data_range_).mean())
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -106,14 +108,19 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
             The fitted estimator.
         """
         check_parameters(self)
-        psf = getattr(self, "psf", None)
-        self.psf_ = None if psf is None else check_psf(psf, warn=True)
-        images = self._check_X(X, reset=True)
-        target = None
-        if y is not None or self._requires_y:
-            target = check_target(y, images)
-        self.data_range_ = resolve_data_range(self.data_range, images, target)
-        self._fit(images, target)
+        try:
+            psf = getattr(self, "psf", None)
+            self.psf_ = None if psf is None else check_psf(psf, warn=True)
+            images = self._check_X(X, reset=True)
+            target = None
+            if y is not None or self._requires_y:
+                target = check_target(y, images)
+            self.data_range_ = resolve_data_range(self.data_range, images, target)
+            self._fit(images, target)
+        except BaseException:
+            # What is half fitted must not pass for fitted.
+            vars(self).pop("data_range_", None)
+            raise
         return self
 
     def predict(self, X):
@@ -149,16 +156,29 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
         return hasattr(self, "data_range_")
 
     def _n_spatial(self) -> int:
-        psf = getattr(self, "psf", None)
-        return self.ndim if psf is None else np.ndim(psf)
+        try:
+            psf_ndim = np.ndim(getattr(self, "psf", None))
+        except ValueError:  # a ragged list, which fit will refuse
+            psf_ndim = 0
+        return psf_ndim or getattr(self, "ndim", 2)
+
+    def _blur(self) -> Blur:
+        """The blur to undo; without a PSF, that of a single pixel."""
+        if self.psf_ is None:
+            return Blur.unchecked(np.ones((1,) * self.ndim), self.boundary)
+        return Blur.unchecked(self.psf_, self.boundary)
 
     def _check_X(self, X, *, reset: bool) -> ImageBatch:
         ndim = self._n_spatial()
         if ndim == 1 and is_table(X):
             # scikit-learn's own door: it keeps the number and names of the features.
             X = validate_data(self, X, dtype="numeric", reset=reset)
+        elif reset:
+            for name in ("n_features_in_", "feature_names_in_"):
+                vars(self).pop(name, None)
         images = check_images(X, ndim=ndim)
-        self._check_psf_fits(images)
+        if self.psf_ is not None:
+            check_psf_fits(self.psf_, images)
         if reset:
             self.n_channels_ = images.n_channels
             self._range_kind = images.range_kind
@@ -175,13 +195,3 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
                 "data_range to say that they do not."
             )
         return images
-
-    def _check_psf_fits(self, images):
-        if self.psf_ is None:
-            return
-        for shape in set(images.shapes):
-            if any(n < k for n, k in zip(shape, self.psf_.shape, strict=True)):
-                raise ValueError(
-                    f"psf must not be larger than the images, got {self.psf_.shape} "
-                    f"and an image of {shape} (n_features = {shape[-1]})."
-                )

@@ -5,7 +5,6 @@ from numbers import Integral, Real
 from torch import Tensor
 
 from skdeconv._params import Interval, StrOptions
-from skdeconv.operators import Blur
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.restorers._base import DATA_RANGE, BaseRestorer
 from skdeconv.solvers import richardson_lucy
@@ -130,7 +129,7 @@ class RichardsonLucyRestorer(BaseRestorer):
     def _restore(self, x: Tensor, noise_std=None) -> Tensor:
         return richardson_lucy(
             x,
-            Blur(self.psf_, self.boundary),
+            self._blur(),
             max_iter=self.n_iter_,
             acceleration=self.acceleration,
             tol=self.tol,

@@ -5,15 +5,14 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
 from torch import Tensor
 
-from skdeconv._params import Interval, StrOptions
+from skdeconv._params import Interval, StrOptions, draw_seed
 from skdeconv.estimation import estimate_noise_std
 from skdeconv.operators import Blur
 from skdeconv.restorers._base import DATA_RANGE, NDIM, PSF, BaseRestorer
 from skdeconv.solvers import sparse_deconvolve, sparse_denoise
-from skdeconv.solvers._patches import clip_patch_size, extract_patches
+from skdeconv.solvers._patches import clip_patch_size, sample_patches
 from skdeconv.solvers._sparse_coding import (
     GAIN,
     cosines,
@@ -172,20 +171,16 @@ class SparseCodingRestorer(BaseRestorer):
         self.clip = clip
 
     def _fit(self, images, target):
-        random = check_random_state(self.random_state)
-        self._seed = int(random.randint(np.iinfo(np.int32).max))
+        self._seed = draw_seed(self.random_state)
         self.noise_std_ = self._noise_levels(images, target)
         self.n_iter_ = self.max_iter
         self.dictionary_ = None
         if target is not None and self.psf_ is None:
-            planes = [
-                y.to(torch.float64 if images.float_dtype == "f8" else torch.float32)
-                for batch in target.tensors()
-                for y in batch
-            ]
-            level = torch.full((len(planes),), float(self.noise_std_)).to(planes[0])
-            dictionary = self._learn(planes, level)
-            self.dictionary_ = dictionary.cpu().numpy()
+            smallest = tuple(np.min(target.shapes, axis=0).tolist())
+            self._patch = clip_patch_size(self.patch_size, smallest)
+            clean = [y[0] for y in target.images(images.float_dtype)]
+            level = torch.full((len(clean),), self.noise_std_).to(clean[0])
+            self.dictionary_ = self._learn(clean, level, self._patch).cpu().numpy()
 
     def _noise_levels(self, images, target):
         if self.noise_std != "auto":
@@ -193,18 +188,15 @@ class SparseCodingRestorer(BaseRestorer):
         if target is None:
             levels = [estimate_noise_std(x, images.ndim) for x in images.tensors()]
             return torch.cat(levels).numpy()
-        errors = [
-            self._misfit(x, y).square().flatten(1).mean(1)
-            for x, y in zip(images.tensors(), target.tensors(), strict=True)
-        ]
-        return float(torch.cat(errors).mean().sqrt())
+        pairs = zip(images.images(), target.images(images.float_dtype), strict=True)
+        errors = [self._misfit(x, y).square().mean() for x, y in pairs]
+        return float(torch.stack(errors).mean().sqrt())
 
     def _misfit(self, x, y):
         """What the blur does not explain, away from the borders."""
-        y = y.to(x)
         if self.psf_ is None:
             return x - y
-        blur = Blur(self.psf_, boundary="reflect")
+        blur = Blur.unchecked(self.psf_, "reflect")
         room = zip(x.shape[2:], blur.margins, strict=True)
         inside = [
             slice(before, n - after) if n > before + after else slice(None)
@@ -223,44 +215,40 @@ class SparseCodingRestorer(BaseRestorer):
         if self.psf_ is not None:
             return sparse_deconvolve(
                 x,
-                Blur(self.psf_, boundary=self.boundary),
+                self._blur(),
                 alpha=automatic_alpha(x, level, ndim),
                 max_iter=self.max_iter,
                 tol=self.tol,
             ).x
-        size = clip_patch_size(self.patch_size, tuple(x.shape[2:]))
+        shape = tuple(x.shape[2:])
         if self.dictionary_ is not None:
-            if prod(size) != self.dictionary_.shape[1]:
+            if any(n < p for n, p in zip(shape, self._patch, strict=True)):
                 raise ValueError(
-                    f"X must have the room of the dictionary's patches, got images of "
-                    f"{tuple(x.shape[2:])}, smaller than those in fit."
+                    f"X must hold the patches of {self._patch} that the dictionary was "
+                    f"learned on, got an image of {shape}."
                 )
             atoms = torch.from_numpy(self.dictionary_).to(x)
-            return sparse_denoise(x, level, atoms, patch_size=size).x
-        restored = [
-            sparse_denoise(image, std, self._learn([image[0]], std), patch_size=size).x
-            for image, std in zip(x.split(1), level.split(1), strict=True)
-        ]
+            return sparse_denoise(x, level, atoms, patch_size=self._patch).x
+        size = clip_patch_size(self.patch_size, shape)
+        restored = []
+        for image, std in zip(x.split(1), level.split(1), strict=True):
+            atoms = self._learn([image[0]], std, size)
+            restored.append(sparse_denoise(image, std, atoms, patch_size=size).x)
         return torch.cat(restored)
 
-    def _learn(self, images, noise_std):
+    def _learn(self, images, noise_std, size):
         """Learn a dictionary on patches of images ``(channels, *spatial)``.
 
         The tolerance of the codes is that of the noise they will be used against, not
         of the noise that the images have.
         """
-        random = check_random_state(self._seed)
-        shapes = np.array([image.shape[1:] for image in images])
-        size = clip_patch_size(self.patch_size, tuple(shapes.min(axis=0)))
+        random = np.random.default_rng(self._seed)
         share = -(-N_PATCHES // len(images))
         signals, tol = [], []
         for image, std in zip(images, noise_std, strict=True):
             rotation = cosines(len(image), len(image)).to(image)
             planes = torch.einsum("kc,c...->k...", rotation, image)
-            patches = extract_patches(planes[:, None], size, image.ndim - 1)
-            patches = patches.flatten(0, 1)
-            chosen = random.permutation(len(patches))[:share]
-            patches = patches[torch.from_numpy(chosen).to(image.device)]
+            patches = sample_patches(planes, size, share, random)
             signals.append(patches - patches.mean(1, keepdim=True))
             tol.append((GAIN * std).square().expand(len(patches)) * prod(size))
         signals = torch.cat(signals)

@@ -7,7 +7,6 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from skdeconv._params import Interval, StrOptions
-from skdeconv.operators import Blur
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.restorers._base import DATA_RANGE, NDIM, PSF, BaseRestorer
 from skdeconv.solvers import wiener
@@ -38,7 +37,8 @@ class WienerRestorer(BaseRestorer):
         The penalty: L is the Laplacian, or x less its mean.
     boundary : {"extended", "reflect", "periodic"}, default="extended"
         What lies beyond the frame: an unknown larger scene, the image mirrored
-        (``d c b a | a b c d``), or the image repeated.
+        (``d c b a | a b c d``), or the image repeated. Without a PSF nothing leaks in
+        from beyond, and ``"extended"`` is ``"reflect"``.
     ndim : int, default=2
         Number of spatial axes where `psf` is None; else that of the PSF.
     data_range : float or None, default=None
@@ -131,9 +131,12 @@ class WienerRestorer(BaseRestorer):
         self.clip = clip
 
     def _restore(self, x: Tensor, noise_std=None) -> Tensor:
+        blur = self._blur()
+        if self.psf_ is None and self.boundary == "extended":
+            blur = None  # nothing leaks in, and the mirrored form is closed
         result = wiener(
             x,
-            None if self.psf_ is None else Blur(self.psf_, self.boundary),
+            blur,
             alpha=self.alpha,
             regularizer=self.regularizer,
             max_iter=MAX_ITER,

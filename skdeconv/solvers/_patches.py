@@ -2,6 +2,8 @@
 
 from math import prod
 
+import numpy as np
+import torch
 from torch import Tensor
 
 
@@ -85,30 +87,38 @@ def add_patches(patches: Tensor, shape: tuple[int, ...], patch_size) -> Tensor:
     return x
 
 
-def average_patches(
-    patches: Tensor, shape: tuple[int, ...], patch_size, weights: Tensor | None = None
+def sample_patches(
+    x: Tensor, patch_size: tuple[int, ...], n_patches: int, random: np.random.Generator
 ) -> Tensor:
-    """Put overlapping patches back and average them where they overlap.
+    """Cut patches out at random positions, or all where they are not more.
 
     Parameters
     ----------
-    patches : Tensor of shape (batch, n_patches, channels * prod(patch_size))
-        In the order of :func:`extract_patches`.
-    shape : tuple of int
-        Spatial shape of the images.
-    patch_size : int or tuple of int
-        Size of a patch, clipped to `shape`.
-    weights : Tensor of shape (batch, n_patches), default=None
-        Positive weight of each patch; None weighs them alike.
+    x : Tensor of shape (channels, *spatial)
+        One image; a patch comes from one channel.
+    patch_size : tuple of int
+        Size of a patch per axis, no larger than the image.
+    n_patches : int
+        How many at most.
+    random : numpy.random.Generator
+        Draws the positions.
 
     Returns
     -------
-    x : Tensor of shape (batch, channels, *shape)
-        In every pixel the mean of the patches that cover it.
+    patches : Tensor of shape (n_patches or less, prod(patch_size))
+        Pixels in C order.
     """
-    if weights is None:
-        weights = patches.new_ones(patches.shape[:2])
-    weights = weights[..., None]
-    cover = weights.expand(-1, -1, prod(clip_patch_size(patch_size, shape)))
-    total = add_patches(patches * weights, shape, patch_size)
-    return total / add_patches(cover, shape, patch_size)
+    room = zip(x.shape[1:], patch_size, strict=True)
+    places = (len(x), *(n - p + 1 for n, p in room))
+    total = prod(places)
+    chosen = np.arange(total)
+    if total > n_patches:
+        chosen = random.integers(total, size=n_patches)
+    index = []
+    for axis, start in enumerate(np.unravel_index(chosen, places)):
+        offsets = np.arange(patch_size[axis - 1]) if axis else np.zeros(1, dtype=int)
+        shape = [1] * len(places)
+        shape[axis] = -1
+        grid = start.reshape(-1, *[1] * len(places)) + offsets.reshape(shape)
+        index.append(torch.from_numpy(grid).to(x.device))
+    return x[tuple(index)].reshape(len(chosen), -1)

@@ -94,7 +94,7 @@ def wiener(
             f"regularizer must be one of {REGULARIZERS}, got {regularizer!r}."
         )
     if blur is None:
-        blur = Blur(np.ones((1,) * (y.ndim - 2)))
+        blur = Blur.unchecked(np.ones((1,) * (y.ndim - 2)), "reflect")
     alpha = torch.as_tensor(alpha, dtype=y.dtype, device=y.device)
     mean = y.mean(spatial_axes(blur.ndim), keepdim=True)
     minimise = {"periodic": _periodic, "reflect": _reflect, "extended": _extended}

@@ -126,6 +126,22 @@ def test_budget_bounds_tuning_and_training():
     assert "candidates" in notes["many"]
 
 
+def test_volumes_signals_and_tiny_psfs():
+    for ndim, shape in ((1, (3, 60)), (3, (3, 20, 18, 19))):
+        scenes = np.random.default_rng(0).random(shape, dtype=np.float32)
+        found = compare(
+            [WienerRestorer(ndim=ndim)],
+            {"noise": Degradation([GaussianNoise(0.1)], ndim=ndim)},
+            scenes,
+            test_images=scenes,
+        )
+        assert np.isfinite([r["ssim"] for r in found.records]).all()
+        assert found.examples == []
+    tiny = {"tiny": Degradation([Blur([[1.0]]), GaussianNoise(0.1)])}
+    found = compare([WienerRestorer()], tiny, TRAIN, test_images=TEST)
+    assert np.isfinite([r["border_psnr"] for r in found.records]).all()
+
+
 def test_other_metrics():
     found = compare(
         [WienerRestorer()],
@@ -147,6 +163,7 @@ def test_other_metrics():
         ({"restorers": {"Input": WienerRestorer()}}, "stands for"),
         ({"degradations": {}}, "map names"),
         ({"degradations": [DEGRADATIONS["noise"]]}, "map names"),
+        ({"degradations": {"none": None}}, "Degradation objects"),
         ({"budget": 0}, "positive number of seconds"),
         ({"metrics": ["lpips"]}, "metrics must be among"),
         ({"test_images": TEST[0]}, "Reshape"),

@@ -130,7 +130,7 @@ def test_a_failed_write_leaves_nothing(folder, monkeypatch, capsys):
     assert sorted(p.name for p in folder.iterdir()) == ["grey.png", "rgb.png"]
 
 
-@pytest.mark.parametrize("kind", ["npy", "txt", "png"])
+@pytest.mark.parametrize("kind", ["npy", "txt", "png", "bmp"])
 def test_psf_files(folder, kind):
     psf = gaussian_psf(1)
     path = folder / f"psf.{kind}"
@@ -139,10 +139,24 @@ def test_psf_files(folder, kind):
     elif kind == "txt":
         np.savetxt(path, psf)
     else:
-        Image.fromarray(np.rint(255 * psf / psf.max()).astype(np.uint8)).save(path)
+        picture = np.rint(255 * psf / psf.max()).astype(np.uint8)
+        colour = np.stack([picture] * 3, axis=-1)
+        Image.fromarray(picture if kind == "png" else colour).save(path)
     out = folder / "out.png"
     call = ("--psf", path, "--method", "RichardsonLucyRestorer", "--set", "max_iter=3")
     assert restore(folder / "grey.png", "-o", out, *call) == 0
+
+
+def test_compressed_and_broken_tiffs(folder, capsys):
+    Image.fromarray(GREY).save(folder / "lzw.tif", compression="tiff_lzw")
+    tifffile.imwrite(folder / "zip.tif", GREY, compression="zlib")
+    whole = (folder / "zip.tif").read_bytes()
+    (folder / "cut.tif").write_bytes(whole[: len(whole) // 2])
+    names = [folder / name for name in ("cut.tif", "lzw.tif", "zip.tif")]
+    assert restore(*names, "-o", folder / "out", "--blur", "gaussian:1") == 1
+    assert "cut.tif: cannot be read" in capsys.readouterr().err
+    for name in ("lzw.tif", "zip.tif"):
+        assert read_picture(folder / "out" / name).pixels.shape == GREY.shape
 
 
 def test_pages_are_restored_one_by_one(folder):
@@ -187,6 +201,8 @@ def test_network_is_trained_for_the_degradation(folder, monkeypatch):
         (["--blur", "gaussian:1", "--noise", "0.1"], "takes no --noise"),
         (["--blur", "gaussian:1", "--set", "alpha"], "NAME=VALUE"),
         (["--blur", "gaussian:1", "--set", "aplha=1"], "unexpected keyword"),
+        (["--blur", "gaussian:1", "--set", "psf=3"], "use --psf or --blur"),
+        (["-o", "nowhere/out.png", "--blur", "gaussian:1"], "no folder nowhere"),
     ],
 )
 def test_wrong_calls(folder, arguments, message, capsys):
@@ -194,7 +210,7 @@ def test_wrong_calls(folder, arguments, message, capsys):
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["out.jpg", "out.xyz", "out"])
+@pytest.mark.parametrize("name", ["out.jpg", "out.xyz", "out.psd", "out"])
 def test_types_that_cannot_hold_the_pixels(folder, name, capsys):
     Image.fromarray(GREY.astype(np.uint16) * 257).save(folder / "deep.png")
     (folder / "out").write_text("in the way")

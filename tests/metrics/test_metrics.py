@@ -81,9 +81,10 @@ def test_ssim_is_differentiable_in_any_dimension(ndim):
     [
         (CLEAN, NOISY, {"data_range": None}, "data_range"),
         (CLEAN, NOISY, {"data_range": -1}, "data_range"),
-        (CLEAN, NOISY[:1], {"data_range": 255}, "same positive number"),
+        (CLEAN, NOISY[:1], {"data_range": 255}, "same shapes"),
+        (CLEAN[0], NOISY[0], {"data_range": 255}, "Reshape your data"),
         (CLEAN, NOISY[:, 1:], {"data_range": 255}, "shapes"),
-        (CLEAN, NOISY * np.nan, {"data_range": 255}, "finite"),
+        (CLEAN, NOISY * np.nan, {"data_range": 255}, "NaN"),
         (CLEAN, NOISY, {"data_range": 255, "reduction": "sum"}, "reduction"),
     ],
 )

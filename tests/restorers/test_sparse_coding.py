@@ -32,7 +32,7 @@ def test_dictionary_of_clean_images(noisy, photographs):
     assert taught.noise_std_ == pytest.approx(25, rel=0.02)
     before = psnr(photographs[:1], noisy[:1], data_range=255)
     assert taught.score(noisy[:1], photographs[:1]) > before + 6
-    with pytest.raises(ValueError, match="smaller than those in fit"):
+    with pytest.raises(ValueError, match=r"patches of \(8, 8\)"):
         taught.predict([noisy[0][:5]])
 
 

@@ -4,9 +4,9 @@ import torch
 
 from skdeconv.solvers._patches import (
     add_patches,
-    average_patches,
     clip_patch_size,
     extract_patches,
+    sample_patches,
 )
 
 CASES = [((9,), 4), ((7, 10), 3), ((7, 10), (1, 4)), ((4, 5, 6), 2), ((3, 5), 8)]
@@ -29,12 +29,22 @@ def test_patches_are_those_of_numpy(shape, size):
 
 
 @pytest.mark.parametrize(("shape", "size"), CASES)
-@pytest.mark.parametrize("weighted", [False, True])
-def test_averaging_the_patches_gives_the_image_back(shape, size, weighted):
+def test_adding_patches_and_their_cover_gives_the_image_back(shape, size):
     x = random(2, 3, *shape)
     patches = extract_patches(x, size, len(shape))
-    weights = random(*patches.shape[:2]).abs() + 0.1 if weighted else None
-    torch.testing.assert_close(average_patches(patches, shape, size, weights), x)
+    cover = add_patches(torch.ones_like(patches), shape, size)
+    torch.testing.assert_close(add_patches(patches, shape, size) / cover, x)
+
+
+@pytest.mark.parametrize(("shape", "size"), CASES)
+def test_samples_are_patches(shape, size):
+    x = random(3, *shape)
+    size = clip_patch_size(size, shape)
+    every = extract_patches(x[:, None], size, len(shape)).flatten(0, 1)
+    generator = np.random.default_rng(0)
+    assert torch.equal(sample_patches(x, size, len(every), generator), every)
+    some = sample_patches(x, size, max(1, len(every) // 2), generator)
+    assert (torch.cdist(some, every).amin(1) < 1e-6).all()
 
 
 @pytest.mark.parametrize(("shape", "size"), CASES)

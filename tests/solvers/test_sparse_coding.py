@@ -20,6 +20,9 @@ from skdeconv.solvers._sparse_deconvolution import (
     sparse_deconvolve,
 )
 
+# PSFs here are random: neither of sum 1 nor centred.
+pytestmark = pytest.mark.filterwarnings("ignore::skdeconv.exceptions.PSFWarning")
+
 
 def random(*shape, seed=0):
     generator = torch.Generator().manual_seed(seed)
