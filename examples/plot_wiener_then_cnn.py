@@ -9,6 +9,7 @@ network in the same ``Pipeline`` removes the noise that the filter amplified.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.pipeline import make_pipeline
+from skorch.callbacks import GradientNormClipping
 
 from skdeconv import DeconvRestorer, Degradation, WienerRestorer
 from skdeconv.datasets import load_photographs, make_dead_leaves
@@ -33,12 +34,17 @@ observed_test, truth_test = degrade.pair(test)
 # be turned, hence ``augment=False``.
 network = DeconvRestorer(
     module__width=24,
-    max_epochs=4,
-    lr=2e-3,
+    criterion="l1",
+    max_epochs=1,
+    patches_per_epoch=4 * 500,
+    batch_size=4,
+    lr=4e-3,
+    optimizer__betas=(0.9, 0.99),
+    callbacks=[("clip", GradientNormClipping(0.1))],
     augment=False,
     random_state=0,
 )
-both = make_pipeline(WienerRestorer(psf, alpha=1e-3, data_range=255), network)
+both = make_pipeline(WienerRestorer(psf, alpha=2e-3, data_range=255), network)
 both.set_params(deconvrestorer__data_range=255).fit(observed, truth)
 
 # %%

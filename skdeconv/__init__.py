@@ -5,6 +5,18 @@ Restorers undo degradations; deep and classical ones share ``fit``, ``predict`` 
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from skdeconv.degradations import Degradation
+    from skdeconv.neural import DeconvRestorer
+    from skdeconv.restorers import (
+        BaseRestorer,
+        RestorerMixin,
+        RichardsonLucyRestorer,
+        SparseCodingRestorer,
+        WienerRestorer,
+    )
 
 __version__ = "0.1.0"
 
@@ -33,7 +45,16 @@ _PACKAGES = (
     "testing",
 )
 
-__all__ = ["__version__", *_HOMES]
+__all__ = [
+    "BaseRestorer",
+    "DeconvRestorer",
+    "Degradation",
+    "RestorerMixin",
+    "RichardsonLucyRestorer",
+    "SparseCodingRestorer",
+    "WienerRestorer",
+    "__version__",
+]
 
 
 def __getattr__(name):

@@ -6,13 +6,18 @@ below sees tensors ``(batch, channels, *spatial)``.
 """
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_array
 
 from skdeconv.exceptions import DataRangeWarning
+
+# What a user may pass, and gets back.
+Images = ArrayLike | Sequence[ArrayLike]
+Restored = np.ndarray | list[np.ndarray]
 
 # Span of the dtypes that carry one; any other dtype says nothing about intensities.
 DTYPE_RANGES = {"bool": 1.0, "uint8": 255.0, "uint16": 65535.0}

@@ -8,7 +8,9 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
-__all__ = ["Interval", "StrOptions", "check_parameters", "draw_seed"]
+__all__ = ["Interval", "RandomState", "StrOptions", "check_parameters", "draw_seed"]
+
+RandomState = int | np.random.RandomState | None
 
 
 def check_parameters(estimator) -> None:
@@ -22,7 +24,7 @@ def check_parameters(estimator) -> None:
     )
 
 
-def draw_seed(random_state) -> int:
+def draw_seed(random_state: RandomState) -> int:
     """Draw a seed; ``None`` takes fresh entropy, not NumPy's global state."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0] >> 1)

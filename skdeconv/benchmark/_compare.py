@@ -9,6 +9,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.utils import check_random_state
 
+from skdeconv._images import Images
 from skdeconv.benchmark._comparison import INPUT, Comparison, summarise
 from skdeconv.benchmark._problem import judge_input, pose
 from skdeconv.benchmark._run import Task, needs_psf, run
@@ -23,9 +24,9 @@ N_EXAMPLES = 3
 def compare(
     restorers: Mapping[str, Any] | Sequence[Any],
     degradations: Mapping[str, Degradation],
-    images,
+    images: Images,
     *,
-    test_images,
+    test_images: Images,
     image_names: Sequence[str] | None = None,
     budget: float = 60.0,
     metrics: Sequence[str] | Mapping[str, Callable] = ("psnr", "ssim"),

@@ -1,6 +1,8 @@
 """A sequence of operators and noises as a scikit-learn transformer."""
 
+from collections.abc import Sequence
 from numbers import Integral
+from typing import Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -9,12 +11,14 @@ from torch import Generator, Tensor
 
 from skdeconv._images import (
     ImageBatch,
+    Images,
+    Restored,
     as_object_array,
     check_images,
     check_psf_fits,
     is_table,
 )
-from skdeconv._params import Interval, check_parameters, draw_seed
+from skdeconv._params import Interval, RandomState, check_parameters, draw_seed
 from skdeconv.degradations._noise import Noise
 from skdeconv.operators import Blur, LinearOperator
 
@@ -78,12 +82,18 @@ class Degradation(TransformerMixin, BaseEstimator):
         "random_state": ["random_state"],
     }
 
-    def __init__(self, steps, *, ndim: int = 2, random_state=None):
+    def __init__(
+        self,
+        steps: Sequence[LinearOperator | Noise],
+        *,
+        ndim: int = 2,
+        random_state: RandomState = None,
+    ):
         self.steps = steps
         self.ndim = ndim
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def fit(self, X: Images, y=None) -> Self:
         """Validate the steps and the images.
 
         Parameters
@@ -103,7 +113,7 @@ class Degradation(TransformerMixin, BaseEstimator):
         self.n_channels_ = self._check_X(X, reset=True).n_channels
         return self
 
-    def transform(self, X):
+    def transform(self, X: Images) -> Restored:
         """Degrade images; their size is kept.
 
         Parameters
@@ -126,7 +136,7 @@ class Degradation(TransformerMixin, BaseEstimator):
         generator = self._generator()
         return images.map(lambda x: self._degrade(x, generator))
 
-    def pair(self, X):
+    def pair(self, X: Images) -> tuple[Restored, Restored]:
         """Simulate with real borders: light from outside the frame leaks in.
 
         Parameters

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skdeconv._images import check_images
+from skdeconv._images import Images, check_images
 
 # A perfect image would score infinity, which breaks means: the relative squared error
 # counts as at least this, so no image scores more than 120 dB.
@@ -36,7 +36,14 @@ def image_psnr(true, pred, data_range: float) -> np.ndarray:
     return -10 * np.log10(relative)
 
 
-def psnr(y_true, y_pred, *, data_range: float, ndim: int = 2, reduction: str = "mean"):
+def psnr(
+    y_true: Images,
+    y_pred: Images,
+    *,
+    data_range: float,
+    ndim: int = 2,
+    reduction: str = "mean",
+) -> float | np.ndarray:
     r"""Peak signal-to-noise ratio in decibels.
 
     .. math:: 10 \log_{10} \frac{R^2}{\frac1N \sum_i (t_i - p_i)^2}

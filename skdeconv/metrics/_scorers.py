@@ -1,5 +1,6 @@
 """Scorers for scikit-learn's model selection."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -46,7 +47,7 @@ def _fitted_range(estimator):
     return None
 
 
-def make_psnr_scorer(data_range: float | None = None):
+def make_psnr_scorer(data_range: float | None = None) -> Callable:
     """Make a scorer of the mean PSNR.
 
     Parameters
@@ -74,7 +75,7 @@ def make_psnr_scorer(data_range: float | None = None):
     return _ImageScorer(_mean_psnr, data_range)
 
 
-def make_ssim_scorer(data_range: float | None = None, *, ndim: int = 2):
+def make_ssim_scorer(data_range: float | None = None, *, ndim: int = 2) -> Callable:
     """Make a scorer of the mean structural similarity.
 
     Parameters

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skdeconv._images import Images
 from skdeconv.metrics._psnr import check_pair
 
 STD = 1.5
@@ -9,7 +10,13 @@ RADIUS = 5  # int(3.5 * STD + 0.5): an 11-pixel window
 K1, K2 = 0.01, 0.03
 
 
-def structural_similarity(x, y, *, data_range: float, ndim: int = 2):
+def structural_similarity(
+    x: "torch.Tensor",  # noqa: F821
+    y: "torch.Tensor",  # noqa: F821
+    *,
+    data_range: float,
+    ndim: int = 2,
+) -> "torch.Tensor":  # noqa: F821
     r"""Structural similarity of tensors, differentiable.
 
     Gaussian window of standard deviation 1.5 (11 pixels per axis), population
@@ -86,7 +93,14 @@ def _smooth(x, ndim):
     return x
 
 
-def ssim(y_true, y_pred, *, data_range: float, ndim: int = 2, reduction: str = "mean"):
+def ssim(
+    y_true: Images,
+    y_pred: Images,
+    *,
+    data_range: float,
+    ndim: int = 2,
+    reduction: str = "mean",
+) -> float | np.ndarray:
     """Structural similarity of images.
 
     Equal to :func:`skimage.metrics.structural_similarity` with ``gaussian_weights=True,

@@ -3,6 +3,7 @@
 import inspect
 import warnings
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 import torch
@@ -12,8 +13,14 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import PrintLog
 from torch import Tensor, nn
 
-from skdeconv._images import check_target, resolve_data_range
-from skdeconv._params import Interval, StrOptions, check_parameters, draw_seed
+from skdeconv._images import Images, check_target, resolve_data_range
+from skdeconv._params import (
+    Interval,
+    RandomState,
+    StrOptions,
+    check_parameters,
+    draw_seed,
+)
 from skdeconv.degradations import Degradation
 from skdeconv.networks import ConvTransposeNet, UNet
 from skdeconv.neural._callbacks import Divergence, LearningRate, Progress, Validation
@@ -206,32 +213,32 @@ class DeconvRestorer(BaseRestorer):
 
     def __init__(
         self,
-        module="unet",
+        module: str | type[nn.Module] = "unet",
         *,
-        criterion="mse",
-        optimizer="adam",
-        lr=1e-3,
-        lr_schedule="cosine",
-        max_epochs=100,
-        max_time=None,
-        batch_size=16,
-        patch_size=64,
-        patches_per_epoch="auto",
-        augment=True,
-        degradation=None,
-        validation_fraction=0.1,
-        early_stopping=False,
-        n_iter_no_change=10,
-        callbacks=None,
-        device="auto",
-        precision="auto",
-        compile=False,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        ndim=2,
-        data_range=None,
-        clip=False,
+        criterion: str | type[nn.Module] = "mse",
+        optimizer: str | type[torch.optim.Optimizer] = "adam",
+        lr: float = 1e-3,
+        lr_schedule: str = "cosine",
+        max_epochs: int = 100,
+        max_time: float | None = None,
+        batch_size: int = 16,
+        patch_size: int = 64,
+        patches_per_epoch: int | str = "auto",
+        augment: bool = True,
+        degradation: Degradation | None = None,
+        validation_fraction: float = 0.1,
+        early_stopping: bool = False,
+        n_iter_no_change: int = 10,
+        callbacks: list | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        compile: bool = False,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: int = 0,
+        ndim: int = 2,
+        data_range: float | None = None,
+        clip: bool = False,
         **module__kwargs,
     ):
         self.module = module
@@ -262,7 +269,7 @@ class DeconvRestorer(BaseRestorer):
         _refuse_unknown(module__kwargs)
         self._kwargs = module__kwargs
 
-    def get_params(self, deep=True):
+    def get_params(self, deep: bool = True) -> dict:
         """Get the parameters, those passed on to skorch included.
 
         Parameters
@@ -277,7 +284,7 @@ class DeconvRestorer(BaseRestorer):
         """
         return super().get_params(deep) | self._kwargs
 
-    def set_params(self, **params):
+    def set_params(self, **params) -> Self:
         """Set parameters.
 
         Parameters
@@ -308,7 +315,7 @@ class DeconvRestorer(BaseRestorer):
     def n_iter_(self):
         return len(self.history_)
 
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: Images, y: Images | None = None) -> Self:
         """Train for one more epoch, at the constant rate `lr`.
 
         Parameters

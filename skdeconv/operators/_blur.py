@@ -1,6 +1,7 @@
 """Convolution with a point spread function."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from skdeconv.operators._base import LinearOperator
@@ -53,7 +54,7 @@ class Blur(LinearOperator):
     torch.Size([1, 1, 32, 32])
     """
 
-    def __init__(self, psf, boundary: str = "reflect"):
+    def __init__(self, psf: ArrayLike, boundary: str = "reflect"):
         if boundary not in BOUNDARIES:
             raise ValueError(f"boundary must be one of {BOUNDARIES}, got {boundary!r}.")
         self.psf = check_psf(psf, warn=True)

@@ -1,6 +1,7 @@
 """What every restorer shares: validation, fit and predict, the score."""
 
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -9,6 +10,8 @@ from torch import Tensor, inference_mode
 
 from skdeconv._images import (
     ImageBatch,
+    Images,
+    Restored,
     check_images,
     check_psf_fits,
     check_target,
@@ -35,7 +38,7 @@ class RestorerMixin(TransformerMixin):
     _requires_y = False
     _output_dtypes = ("float64", "float32")
 
-    def transform(self, X):
+    def transform(self, X: Images) -> Restored:
         """Restore images; the same as ``predict``, so that restorers chain.
 
         Parameters
@@ -50,7 +53,7 @@ class RestorerMixin(TransformerMixin):
         """
         return self.predict(X)
 
-    def score(self, X, y) -> float:
+    def score(self, X: Images, y: Images) -> float:
         """Restore images and compare them with the truth.
 
         Parameters
@@ -92,7 +95,7 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
     # The dtype of all computation; None keeps that of the data.
     _compute_dtype = None
 
-    def fit(self, X, y=None):
+    def fit(self, X: Images, y: Images | None = None) -> Self:
         """Validate the data and learn what there is to learn.
 
         Parameters
@@ -123,7 +126,7 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
             raise
         return self
 
-    def predict(self, X):
+    def predict(self, X: Images) -> Restored:
         """Restore images.
 
         Parameters

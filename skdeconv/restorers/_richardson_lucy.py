@@ -2,6 +2,7 @@
 
 from numbers import Integral, Real
 
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from skdeconv._params import Interval, StrOptions
@@ -106,14 +107,14 @@ class RichardsonLucyRestorer(BaseRestorer):
 
     def __init__(
         self,
-        psf,
+        psf: ArrayLike,
         *,
-        max_iter=10,
-        acceleration=True,
-        tol=0,
-        boundary="extended",
-        data_range=None,
-        clip=False,
+        max_iter: int = 10,
+        acceleration: bool = True,
+        tol: float = 0,
+        boundary: str = "extended",
+        data_range: float | None = None,
+        clip: bool = False,
     ):
         self.psf = psf
         self.max_iter = max_iter

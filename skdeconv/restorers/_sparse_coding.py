@@ -5,9 +5,10 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
-from skdeconv._params import Interval, StrOptions, draw_seed
+from skdeconv._params import Interval, RandomState, StrOptions, draw_seed
 from skdeconv.estimation import estimate_noise_std
 from skdeconv.operators import Blur
 from skdeconv.restorers._base import DATA_RANGE, NDIM, PSF, BaseRestorer
@@ -145,18 +146,18 @@ class SparseCodingRestorer(BaseRestorer):
 
     def __init__(
         self,
-        psf=None,
+        psf: ArrayLike | None = None,
         *,
-        noise_std="auto",
-        patch_size=8,
-        n_components=256,
-        max_iter=100,
-        tol=2e-3,
-        boundary="extended",
-        random_state=None,
-        ndim=2,
-        data_range=None,
-        clip=False,
+        noise_std: float | str = "auto",
+        patch_size: int = 8,
+        n_components: int = 256,
+        max_iter: int = 100,
+        tol: float = 2e-3,
+        boundary: str = "extended",
+        random_state: RandomState = None,
+        ndim: int = 2,
+        data_range: float | None = None,
+        clip: bool = False,
     ):
         self.psf = psf
         self.noise_std = noise_std

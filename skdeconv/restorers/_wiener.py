@@ -3,6 +3,7 @@
 import warnings
 from numbers import Real
 
+from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
@@ -113,14 +114,14 @@ class WienerRestorer(BaseRestorer):
 
     def __init__(
         self,
-        psf=None,
+        psf: ArrayLike | None = None,
         *,
-        alpha=1e-2,
-        regularizer="laplacian",
-        boundary="extended",
-        ndim=2,
-        data_range=None,
-        clip=False,
+        alpha: float = 1e-2,
+        regularizer: str = "laplacian",
+        boundary: str = "extended",
+        ndim: int = 2,
+        data_range: float | None = None,
+        clip: bool = False,
     ):
         self.psf = psf
         self.alpha = alpha
