@@ -420,6 +420,14 @@ class DeconvRestorer(BaseRestorer):
                 stacklevel=3,
             )
 
+    def _in_units_of_fit(self, images):
+        # Integers that a degradation made noisy are floats in the same units, which
+        # those in [0, 1] are plainly not.
+        if self.degradation is not None and images.range_kind == "float":
+            highest = max(float(image.max()) for image in images.data)
+            return self.data_range_ == 1 or not 0 < highest <= 1.5
+        return super()._in_units_of_fit(images)
+
     def __sklearn_is_fitted__(self):
         return hasattr(self, "net_") and super().__sklearn_is_fitted__()
 

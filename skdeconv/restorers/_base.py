@@ -158,6 +158,10 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
     def __sklearn_is_fitted__(self):
         return hasattr(self, "data_range_")
 
+    def _in_units_of_fit(self, images: ImageBatch) -> bool:
+        """Whether the dtype says that images are in the units of those in ``fit``."""
+        return images.range_kind == self._range_kind
+
     def _n_spatial(self) -> int:
         try:
             psf_ndim = np.ndim(getattr(self, "psf", None))
@@ -191,7 +195,7 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
                 f"X has {images.n_channels} channel(s), but {type(self).__name__} was "
                 f"fitted with {self.n_channels_}."
             )
-        if self.data_range is None and images.range_kind != self._range_kind:
+        if self.data_range is None and not self._in_units_of_fit(images):
             raise ValueError(
                 f"X is {images.range_kind}, but {type(self).__name__} was fitted on "
                 f"{self._range_kind}; their units may differ. Convert X, or pass "

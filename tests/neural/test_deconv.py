@@ -243,6 +243,20 @@ def test_degradation_is_drawn_afresh():
     assert small(degradation=degradation).fit(CLEAN[:, :10, :10]).n_iter_ == 2
 
 
+def test_degraded_integers_are_floats_in_their_units():
+    clean = (255 * CLEAN).astype(np.uint8)
+    degradation = Degradation([GaussianNoise(25)], random_state=0)
+    restorer = small(degradation=degradation).fit(clean)
+    observed, truth = degradation.pair(clean)
+    assert restorer.data_range_ == 255
+    assert np.isfinite(restorer.score(observed, truth))
+    assert restorer.predict(clean).max() > 100
+    with pytest.raises(
+        ValueError, match="float, but DeconvRestorer was fitted on uint8"
+    ):
+        restorer.predict(observed / 255)
+
+
 def test_augmented_patches_are_pieces_of_the_images():
     X = np.arange(2 * 12 * 9, dtype=float).reshape(2, 12, 9)
     images = check_images(X, ndim=2)
@@ -283,9 +297,13 @@ def test_two_processes_give_the_scores_of_one():
     try:
         one = cross_val_score(small(), NOISY, CLEAN, cv=2)
         two = cross_val_score(small(), NOISY, CLEAN, cv=2, n_jobs=2)
+        search = GridSearchCV(small(), {"lr": [1e-3, 2e-3]}, cv=2, n_jobs=2)
+        search.fit(NOISY, CLEAN)
     finally:
         torch.set_num_threads(threads)
     assert np.allclose(one, two, atol=1e-3)
+    searched = search.cv_results_["split0_test_score"][0]
+    assert searched == pytest.approx(one[0], abs=1e-3)
 
 
 def test_pipeline_of_eight_bit_images():
