@@ -217,6 +217,8 @@ def check_images(X, *, ndim: int, name: str = "X") -> ImageBatch:
         Wherever the data break the contract; the message names what was expected and
         what came.
     """
+    if X is None or isinstance(X, str | bytes):
+        raise ValueError(f"{name} must be an array or a list of arrays, got {X!r}.")
     data, container = as_images(X)
     options = {"ensure_2d": False, "allow_nd": True, "input_name": name}
     if container == "stack":
@@ -291,7 +293,8 @@ def check_target(y, images: ImageBatch) -> ImageBatch:
     """
     if y is None:
         raise ValueError(
-            "This estimator requires y to be passed, but the target y is None."
+            "This estimator requires y to be passed, but the target y is None. "
+            "(DeconvRestorer trains without y where it is given a degradation.)"
         )
     data, container = as_images(y)
     one_axis = container == "stack" and np.asarray(data).ndim == 1
@@ -342,11 +345,18 @@ def resolve_data_range(
         )
     if spans:
         span = spans.pop()
-        _refuse_mixed_units(batches, span)
+        refuse_mixed_units(batches, span)
         return span
-    low, high = _extrema(batches[0])
+    low, high = extrema(batches[0])
     integer = all(np.dtype(name).kind in "iu" for name in batches[0].dtypes)
-    if not integer and low >= -4 and high <= 5:
+    if not integer and fits_one(low, high):
+        if target is not None and not fits_one(*extrema(images)):
+            warnings.warn(
+                "X lies far outside the range of 1 that y keeps to; both must be in "
+                "the same units. Rescale one, or pass data_range.",
+                DataRangeWarning,
+                stacklevel=4,
+            )
         return 1.0
     span = float(high - low) or 1.0
     warnings.warn(
@@ -359,12 +369,12 @@ def resolve_data_range(
     return span
 
 
-def _refuse_mixed_units(batches, span):
+def refuse_mixed_units(batches, span):
     """Catch one of X and y left in 0..255 while the other was divided by 255."""
     if len(batches) < 2 or span == 1 or len({b.range_kind for b in batches}) < 2:
         return
     typed, floating = sorted(batches, key=lambda batch: batch.range_kind == "float")
-    typed_high, floating_high = _extrema(typed)[1], _extrema(floating)[1]
+    typed_high, floating_high = extrema(typed)[1], extrema(floating)[1]
     if typed_high > 10 * max(1.5, abs(floating_high)) and floating_high <= 1.5:
         raise ValueError(
             "X and y must be in the same units, got one as "
@@ -373,6 +383,12 @@ def _refuse_mixed_units(batches, span):
         )
 
 
-def _extrema(batch):
+def fits_one(low: float, high: float) -> bool:
+    """Whether intensities may have a range of 1, noise and ringing allowed for."""
+    return low >= -4 and high <= 5
+
+
+def extrema(batch: ImageBatch) -> tuple[float, float]:
+    """Smallest and largest value."""
     parts = [batch.data] if batch.container == "stack" else batch.data
     return min(float(p.min()) for p in parts), max(float(p.max()) for p in parts)

@@ -171,6 +171,24 @@ def test_mixed_units_are_refused():
         WienerRestorer(PSF).fit(X, X.astype(np.uint16))
 
 
+def test_mixed_units_of_floats_warn():
+    X = 255 * images(2, 8, 9)
+    with pytest.warns(DataRangeWarning, match="same units"):
+        WienerRestorer(PSF).fit(X, X / 255)
+
+
+def test_scoring_in_other_units_is_refused():
+    X = (255 * images(2, 8, 9)).astype(np.uint8)
+    with pytest.raises(ValueError, match="same units"):
+        WienerRestorer(PSF).fit(X).score(X, X / 255)
+
+
+@pytest.mark.parametrize("X", [None, "photograph.png"])
+def test_what_is_no_image_is_named(X):
+    with pytest.raises(ValueError, match="X must be an array or a list of arrays"):
+        WienerRestorer(PSF).fit(X)
+
+
 def test_other_kind_of_dtype_at_predict_is_refused():
     floats = images(2, 8, 9)
     eight_bit = (255 * floats).astype(np.uint8)

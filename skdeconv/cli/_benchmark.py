@@ -54,6 +54,8 @@ def _read_folder(folder):
     for path in sorted(p for p in folder.iterdir() if p.is_file()):
         try:
             image = _grey(read_picture(path).pixels)
+            if image.min() == image.max():
+                raise ValueError("it is constant, there is nothing to restore")
             if min(image.shape) < MIN_SIZE:
                 raise ValueError(f"{image.shape} is under {MIN_SIZE} x {MIN_SIZE}")
         except (ValueError, OSError) as error:

@@ -190,7 +190,7 @@ def _outputs(arguments):
         if not output.parent.is_dir():
             raise ValueError(f"--output: there is no folder {output.parent}.")
         return [(sources[0], output)]
-    if output.exists() and not output.is_dir():
+    if output.is_file() or (output.suffix and not output.is_dir()):
         raise ValueError(f"--output must be a folder for several inputs, got {output}.")
     output.mkdir(parents=True, exist_ok=True)
     targets = [output / source.name for source in sources]

@@ -13,7 +13,13 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import PrintLog
 from torch import Tensor, nn
 
-from skdeconv._images import Images, check_target, resolve_data_range
+from skdeconv._images import (
+    Images,
+    check_target,
+    extrema,
+    fits_one,
+    resolve_data_range,
+)
 from skdeconv._params import (
     Interval,
     RandomState,
@@ -22,6 +28,7 @@ from skdeconv._params import (
     draw_seed,
 )
 from skdeconv.degradations import Degradation
+from skdeconv.exceptions import DataRangeWarning
 from skdeconv.networks import ConvTransposeNet, UNet
 from skdeconv.neural._callbacks import Divergence, LearningRate, Progress, Validation
 from skdeconv.neural._losses import CRITERIA
@@ -423,9 +430,17 @@ class DeconvRestorer(BaseRestorer):
     def _in_units_of_fit(self, images):
         # Integers that a degradation made noisy are floats in the same units, which
         # those in [0, 1] are plainly not.
-        if self.degradation is not None and images.range_kind == "float":
-            highest = max(float(image.max()) for image in images.data)
-            return self.data_range_ == 1 or not 0 < highest <= 1.5
+        if images.range_kind == "float":
+            low, high = extrema(images)
+            if self.data_range_ == 1 and not fits_one(low, high):
+                warnings.warn(
+                    f"X lies in [{low:g}, {high:g}], but the network was trained on a "
+                    "range of 1; give X in the same units, or pass data_range.",
+                    DataRangeWarning,
+                    stacklevel=4,
+                )
+            if self.degradation is not None:
+                return self.data_range_ == 1 or not 0 < high <= 1.5
         return super()._in_units_of_fit(images)
 
     def __sklearn_is_fitted__(self):

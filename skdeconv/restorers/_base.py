@@ -16,6 +16,7 @@ from skdeconv._images import (
     check_psf_fits,
     check_target,
     is_table,
+    refuse_mixed_units,
     resolve_data_range,
 )
 from skdeconv._params import Interval, check_parameters
@@ -69,7 +70,10 @@ class RestorerMixin(TransformerMixin):
             Mean over the images of the PSNR in decibels, relative to ``data_range_``.
         """
         check_is_fitted(self)
-        target = check_target(y, self._check_X(X, reset=False))
+        images = self._check_X(X, reset=False)
+        target = check_target(y, images)
+        if self.data_range is None:
+            refuse_mixed_units([target, images], self.data_range_)
         restored = self.predict(X)
         return float(image_psnr(target.data, restored, self.data_range_).mean())
 

@@ -21,6 +21,7 @@ from skdeconv import DeconvRestorer, Degradation, WienerRestorer
 from skdeconv._images import check_images
 from skdeconv.datasets import make_dead_leaves
 from skdeconv.degradations import GaussianNoise
+from skdeconv.exceptions import DataRangeWarning
 from skdeconv.metrics import psnr
 from skdeconv.neural._patches import PatchDataset
 from skdeconv.operators import Blur, gaussian_psf
@@ -255,6 +256,12 @@ def test_degraded_integers_are_floats_in_their_units():
         ValueError, match="float, but DeconvRestorer was fitted on uint8"
     ):
         restorer.predict(observed / 255)
+
+
+def test_other_units_at_predict_warn():
+    restorer = small(patches_per_epoch=16).fit(NOISY, CLEAN)
+    with pytest.warns(DataRangeWarning, match="range of 1"):
+        restorer.predict(255 * NOISY)
 
 
 def test_augmented_patches_are_pieces_of_the_images():

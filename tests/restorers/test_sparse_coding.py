@@ -36,6 +36,12 @@ def test_dictionary_of_clean_images(noisy, photographs):
         taught.predict([noisy[0][:5]])
 
 
+def test_images_without_noise_stay_as_they_are(photographs):
+    exact = restorer().fit(photographs, photographs)
+    assert exact.noise_std_ == 0
+    assert np.array_equal(exact.predict(photographs)[0], photographs[0])
+
+
 def test_noise_level_may_be_given(noisy):
     given = restorer(noise_std=25).fit(noisy)
     smooth = restorer(noise_std=60).fit(noisy)
