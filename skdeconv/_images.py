@@ -186,6 +186,12 @@ def as_images(X):
     return X, "stack"
 
 
+def middle(image: np.ndarray, size: int, ndim: int = 2) -> np.ndarray:
+    """Cut out the middle of an image, at most `size` pixels along every axis."""
+    edges = ((n, min(n, size)) for n in image.shape[:ndim])
+    return image[tuple(slice((n - m) // 2, (n + m) // 2) for n, m in edges)]
+
+
 def is_table(X) -> bool:
     """Whether X is a table with a signal of the same length in each row."""
     if hasattr(X, "iloc") or hasattr(X, "toarray"):

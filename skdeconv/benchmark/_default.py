@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from skorch.callbacks import GradientNormClipping
 
+from skdeconv._images import middle
 from skdeconv.benchmark._compare import compare
 from skdeconv.benchmark._comparison import Comparison
 from skdeconv.datasets import load_photographs, make_dead_leaves
@@ -145,7 +146,7 @@ def default_benchmark(
     if test_images is None:
         photographs = load_photographs("test")
         image_names = photographs.names
-        test_images = [_middle(image) for image in photographs.images]
+        test_images = [middle(image, TEST_SIZE) for image in photographs.images]
     return compare(
         methods,
         default_degradations(),
@@ -157,8 +158,3 @@ def default_benchmark(
         random_state=random_state,
         progress=progress,
     )
-
-
-def _middle(image):
-    top, left = ((n - TEST_SIZE) // 2 for n in image.shape)
-    return image[top : top + TEST_SIZE, left : left + TEST_SIZE]

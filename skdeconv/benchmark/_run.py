@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import ParameterGrid
 
+from skdeconv._images import middle
 from skdeconv.benchmark._memory import PeakMemory
 from skdeconv.benchmark._problem import judge
 from skdeconv.degradations import Degradation
@@ -115,7 +116,7 @@ def _tuning_pairs(problem, *, trained):
     judges = np.linspace(0, len(truth) - 1, min(TUNING_IMAGES, len(truth))).astype(int)
     judges = sorted(set(judges))
     pairs = tuple(
-        [_middle(images[i], problem.ndim) for i in judges]
+        [middle(images[i], TUNING_SIZE, problem.ndim) for i in judges]
         for images in (observed, truth)
     )
     if not trained or len(judges) == len(truth):
@@ -127,16 +128,6 @@ def _tuning_pairs(problem, *, trained):
         train=tuple([images[i] for i in rest] for images in problem.train),
     )
     return teach, pairs
-
-
-def _middle(image, ndim):
-    sizes = [min(n, TUNING_SIZE) for n in image.shape[:ndim]]
-    return image[
-        tuple(
-            slice((n - size) // 2, (n + size) // 2)
-            for n, size in zip(image.shape, sizes, strict=False)
-        )
-    ]
 
 
 def _describe(parameters):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from skimage.color import rgb2gray
 
+from skdeconv._images import middle
 from skdeconv.benchmark import default_benchmark
 from skdeconv.cli._io import read_picture
 
@@ -63,7 +64,7 @@ def _read_folder(folder):
             continue
         if max(image.shape) > MAX_SIZE:
             print(f"{path.name}: taking the middle {MAX_SIZE} x {MAX_SIZE} pixels")
-        images.append(_middle(image))
+        images.append(middle(image, MAX_SIZE))
         names.append(path.name)
     if not images:
         raise ValueError(f"--images: nothing in {folder} can be read as an image.")
@@ -89,11 +90,3 @@ def _grey(pixels):
     if pixels.ndim != 2:
         raise ValueError(f"{pixels.shape} is neither a grey nor a colour image")
     return pixels
-
-
-def _middle(image):
-    cut = [
-        slice((n - m) // 2, (n + m) // 2)
-        for n, m in ((n, min(n, MAX_SIZE)) for n in image.shape)
-    ]
-    return image[tuple(cut)]

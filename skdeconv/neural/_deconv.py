@@ -2,6 +2,7 @@
 
 import inspect
 import warnings
+from contextlib import nullcontext
 from numbers import Integral, Real
 from typing import Self
 
@@ -344,7 +345,8 @@ class DeconvRestorer(BaseRestorer):
         target = check_target(y, images) if y is not None or self._requires_y else None
         if first:
             self.data_range_ = resolve_data_range(self.data_range, images, target)
-        self._train(images, target, epochs=1, schedule="constant", restart=first)
+        with self._unfitted_on_error() if first else nullcontext():
+            self._train(images, target, epochs=1, schedule="constant", restart=first)
         return self
 
     def _fit(self, images, target):
@@ -417,7 +419,8 @@ class DeconvRestorer(BaseRestorer):
             self.net_.iterator_train__min_batches = min_batches
             self.net_.set_params(**{f"callbacks__{k}": v for k, v in callbacks})
             self.net_.initialize_callbacks()
-        with local_seed(int(self._torch_rng.integers(2**31)), device):
+        seed = int(self._torch_rng.integers(2**31))
+        with local_seed(seed, device), self._unfitted_on_error():
             interrupted = self.net_.train(dataset, epochs)
         if interrupted:
             warnings.warn(

@@ -1,5 +1,6 @@
 """What every restorer shares: validation, fit and predict, the score."""
 
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Self
 
@@ -115,7 +116,7 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
             The fitted estimator.
         """
         check_parameters(self)
-        try:
+        with self._unfitted_on_error():
             psf = getattr(self, "psf", None)
             self.psf_ = None if psf is None else check_psf(psf, warn=True)
             images = self._check_X(X, reset=True)
@@ -124,10 +125,6 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
                 target = check_target(y, images)
             self.data_range_ = resolve_data_range(self.data_range, images, target)
             self._fit(images, target)
-        except BaseException:
-            # What is half fitted must not pass for fitted.
-            vars(self).pop("data_range_", None)
-            raise
         return self
 
     def predict(self, X: Images) -> Restored:
@@ -146,6 +143,15 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
         check_is_fitted(self)
         images = self._check_X(X, reset=False)
         return images.map(self._restore_chunk, self._compute_dtype)
+
+    @contextmanager
+    def _unfitted_on_error(self):
+        """See that what is half fitted does not pass for fitted."""
+        try:
+            yield
+        except BaseException:
+            vars(self).pop("data_range_", None)
+            raise
 
     def _restore_chunk(self, x: Tensor) -> Tensor:
         with inference_mode():

@@ -179,6 +179,11 @@ def test_a_failed_fit_is_not_fitted():
         restorer.set_params(lr=1e30, optimizer="sgd").fit(NOISY, CLEAN)
     with pytest.raises(NotFittedError):
         restorer.predict(NOISY)
+    going_on = small(lr=1e30, optimizer="sgd", lr_schedule="constant")
+    with pytest.raises(ValueError, match="diverged"):
+        going_on.partial_fit(NOISY, CLEAN).partial_fit(NOISY, CLEAN)
+    with pytest.raises(NotFittedError):
+        going_on.predict(NOISY)
     with pytest.raises(ValueError, match="cannot be built"):
         small(module__wdith=3).fit(NOISY, CLEAN)
 
