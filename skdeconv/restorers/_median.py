@@ -78,6 +78,8 @@ class MedianRestorer(BaseRestorer):
         "clip": ["boolean"],
     }
 
+    _takes_mask = True
+
     def __init__(
         self,
         size: int = 3,
