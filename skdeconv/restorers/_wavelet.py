@@ -64,6 +64,12 @@ class WaveletRestorer(Denoiser):
     ValueError
         If data or parameters are wrong.
 
+    Warns
+    -----
+    NoiseWarning
+        If the estimate for ``noise_std="auto"`` is doubtful: too much texture, or too
+        few pixels that are neither constant nor saturated.
+
     See Also
     --------
     NonLocalMeansRestorer : Better where structures repeat; slower.
