@@ -73,6 +73,7 @@ def wavelet_denoise(
     rotation = cosines(channels, channels).to(y)
     x = torch.einsum("kc,bc...->bk...", rotation, y) if channels > 1 else y
     margin = (len(filters(wavelet)[0]) - 1) * (2**levels - 1) // 2
+    margin = max(margin, WINDOW // 2)  # the windows need as much
     coarse, details = analyse(
         pad_mirrored(x, [(margin, margin)] * ndim), ndim, wavelet=wavelet, levels=levels
     )
@@ -88,12 +89,26 @@ def wavelet_denoise(
 
 
 def _shrink_locally(detail, variance, strength, ndim):
-    room = [(WINDOW // 2, WINDOW // 2)] * ndim
-    squares = pad_mirrored(detail.square(), room)
-    energy = window_sums(squares, (WINDOW,) * ndim)
-    floor = strength * WINDOW**ndim * variance
-    gain = energy.clamp_min_(torch.finfo(detail.dtype).tiny).reciprocal_().mul_(-floor)
-    return gain.add_(1).clamp_min_(0).mul_(detail)
+    energy = window_sums(_mirrored_squares(detail, ndim), (WINDOW,) * ndim)
+    floor = (-strength * WINDOW**ndim) * variance
+    floor = floor.clamp_max(-torch.finfo(detail.dtype).tiny)  # not 0 / 0
+    gain = torch.div(floor, energy, out=energy).add_(1).clamp_min_(0)
+    return detail.mul_(gain)
+
+
+def _mirrored_squares(detail, ndim):
+    """Squares with mirrored borders, written once."""
+    half, shape = WINDOW // 2, detail.shape
+    inner = (..., *(slice(half, half + n) for n in shape[-ndim:]))
+    squares = detail.new_empty(*shape[:-ndim], *(n + 2 * half for n in shape[-ndim:]))
+    torch.square(detail, out=squares[inner])
+    for axis in range(-ndim, 0):
+        end = half + shape[axis]
+        first = squares.narrow(axis, half, half).flip(axis)
+        last = squares.narrow(axis, end - half, half).flip(axis)
+        squares.narrow(axis, 0, half).copy_(first)
+        squares.narrow(axis, end, half).copy_(last)
+    return squares
 
 
 def _shrink_bands(detail, variance, strength, ndim):
@@ -101,4 +116,4 @@ def _shrink_bands(detail, variance, strength, ndim):
     signal = detail.square().mean(axes, keepdim=True) - variance
     threshold = strength * variance / signal.clamp_min(0).sqrt()
     threshold = torch.where(variance > 0, threshold, 0)  # not 0 / 0
-    return detail - torch.clamp(detail, -threshold, threshold)
+    return detail.sub_(torch.clamp(detail, -threshold, threshold))

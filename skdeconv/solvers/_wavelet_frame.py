@@ -81,13 +81,20 @@ def analyse(
     White noise of standard deviation 1 has :func:`noise_gain` in the details.
     """
     low, high = filters(wavelet)
-    details = []
+    details, n_bands = [], 2**ndim
     for level in range(levels):
-        bands = [x]
+        detail = x.new_empty(*x.shape[:2], n_bands - 1, *x.shape[2:])
+        bands, last = [x], [torch.empty_like(x), *detail.unbind(2)]
         for axis in range(-ndim, 0):
-            bands = [b for x in bands for b in _split(x, low, high, axis, 2**level)]
+            outs = last if axis == -1 else [None] * (2 * len(bands))
+            pairs = zip(bands, outs[::2], outs[1::2], strict=True)
+            bands = [
+                band
+                for x, a, b in pairs
+                for band in _split(x, low, high, axis, 2**level, a, b)
+            ]
         x = bands[0]
-        details.append(torch.stack(bands[1:], 2))
+        details.append(detail)
     return x, details
 
 
@@ -127,22 +134,42 @@ def noise_gain(level: int, ndim: int) -> float:
     return 2.0 ** (-(level + 1) * ndim / 2)
 
 
-def _split(x, low, high, axis, step):
+def _split(x, low, high, axis, step, low_out=None, high_out=None):
     """Low and high pass along an axis, with holes between the taps."""
+    low_out = torch.empty_like(x) if low_out is None else low_out
+    high_out = torch.empty_like(x) if high_out is None else high_out
+    if len(low) == 2:  # Haar's in two passes: the mean, and what it leaves
+        for here, back in _turns(x.shape[axis], step):
+            a, b = x.narrow(axis, *here), x.narrow(axis, *back)
+            torch.lerp(a, b, 0.5, out=low_out.narrow(axis, *here))
+        return low_out, torch.sub(x, low_out, out=high_out)
     n, room = x.shape[axis], (len(low) - 1) * step
     x = _wrap(x, axis, room, 0)
     shifts = [x.narrow(axis, room - k * step, n) for k in range(len(low))]
-    return _weigh(shifts, low), _weigh(shifts, high)
+    return _weigh(shifts, low, low_out), _weigh(shifts, high, high_out)
 
 
 def _merge(a, b, low, high, axis, step):
     n, room = a.shape[axis], (len(low) - 1) * step
+    if len(low) == 2:
+        here_part, back_part, x = a + b, a - b, torch.empty_like(a)
+        for here, back in _turns(n, step):
+            parts = here_part.narrow(axis, *back), back_part.narrow(axis, *here)
+            torch.lerp(*parts, 0.5, out=x.narrow(axis, *back))
+        return x
     shifts = [
         x.narrow(axis, k * step, n)
         for x in (_wrap(a, axis, 0, room), _wrap(b, axis, 0, room))
         for k in range(len(low))
     ]
-    return _weigh(shifts, low + high)
+    return _weigh(shifts, low + high, torch.empty_like(a))
+
+
+def _turns(n, step):
+    """Starts and lengths: a periodic axis, and the same `step` samples before."""
+    step %= n
+    turns = ((step, n - step), (0, n - step)), ((0, step), (n - step, step))
+    return [turn for turn in turns if turn[0][1]]
 
 
 def _wrap(x, axis, before, after):
@@ -154,8 +181,8 @@ def _wrap(x, axis, before, after):
     return torch.cat(parts, axis)
 
 
-def _weigh(tensors, weights):
-    total = tensors[0] * weights[0]
+def _weigh(tensors, weights, out):
+    torch.mul(tensors[0], weights[0], out=out)
     for tensor, weight in zip(tensors[1:], weights[1:], strict=True):
-        total.add_(tensor, alpha=weight)
-    return total
+        out.add_(tensor, alpha=weight)
+    return out
