@@ -1,5 +1,7 @@
 """Denoising by shrinking undecimated wavelet coefficients."""
 
+from math import prod
+
 import torch
 from torch import Tensor
 
@@ -67,11 +69,11 @@ def wavelet_denoise(
         raise ValueError(f"shrinkage must be one of {SHRINKAGES}, got {shrinkage!r}.")
     ndim, channels = y.ndim - 2, y.shape[1]
     noise_std = torch.as_tensor(noise_std, dtype=y.dtype, device=y.device)
-    variance = noise_std.square().expand(len(y))[(..., *(None,) * (ndim + 2))]
+    variance = noise_std.square().expand(len(y))[(..., *(None,) * (ndim + 1))]
     shrink = {"local": _shrink_locally, "bayes": _shrink_bands}[shrinkage]
 
     rotation = cosines(channels, channels).to(y)
-    x = torch.einsum("kc,bc...->bk...", rotation, y) if channels > 1 else y
+    x = _mix(rotation, y) if channels > 1 else y
     margin = (len(filters(wavelet)[0]) - 1) * (2**levels - 1) // 2
     margin = max(margin, WINDOW // 2)  # the windows need as much
     coarse, details = analyse(
@@ -79,13 +81,18 @@ def wavelet_denoise(
     )
     for level, detail in enumerate(details):
         floor = noise_gain(level, ndim) ** 2 * variance
-        details[level] = shrink(detail, floor, strength, ndim)
+        for band in detail.unbind(2):  # in place, few numbers at a time
+            shrink(band, floor, strength, ndim)
     x = synthesise(coarse, details, ndim, wavelet=wavelet)
     x = x[(..., *(slice(margin, margin + n) for n in y.shape[2:]))]
     if channels > 1:
-        x = torch.einsum("kc,bk...->bc...", rotation, x)
+        x = _mix(rotation.T, x)
     done = torch.ones(y.shape[:2], dtype=torch.bool, device=y.device)
     return SolverResult(x, 0, done)
+
+
+def _mix(matrix, x):
+    return (matrix @ x.flatten(2)).view(x.shape)
 
 
 def _shrink_locally(detail, variance, strength, ndim):
@@ -93,7 +100,7 @@ def _shrink_locally(detail, variance, strength, ndim):
     floor = (-strength * WINDOW**ndim) * variance
     floor = floor.clamp_max(-torch.finfo(detail.dtype).tiny)  # not 0 / 0
     gain = torch.div(floor, energy, out=energy).add_(1).clamp_min_(0)
-    return detail.mul_(gain)
+    detail.mul_(gain)
 
 
 def _mirrored_squares(detail, ndim):
@@ -113,7 +120,8 @@ def _mirrored_squares(detail, ndim):
 
 def _shrink_bands(detail, variance, strength, ndim):
     axes = tuple(range(-ndim, 0))
-    signal = detail.square().mean(axes, keepdim=True) - variance
+    norm = torch.linalg.vector_norm(detail, dim=axes, keepdim=True)
+    signal = norm.square() / prod(detail.shape[-ndim:]) - variance
     threshold = strength * variance / signal.clamp_min(0).sqrt()
     threshold = torch.where(variance > 0, threshold, 0)  # not 0 / 0
-    return detail.sub_(torch.clamp(detail, -threshold, threshold))
+    detail.sub_(torch.clamp(detail, -threshold, threshold))
