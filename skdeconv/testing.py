@@ -52,8 +52,8 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
     network = {"precision": "float32", "max_epochs": 2, "ndim": ndim, **plain}
     return [
         WienerRestorer(psf, **plain),
-        WienerRestorer(psf, boundary="periodic", regularizer="identity", **plain),
-        WienerRestorer(psf, boundary="reflect", **plain),
+        WienerRestorer(psf, boundary="periodic", regularizer="spectrum", **plain),
+        WienerRestorer(psf, alpha=1e-2, boundary="reflect", **plain),
         RichardsonLucyRestorer(psf, **plain),
         SparseCodingRestorer(n_components=16, patch_size=5 - ndim, ndim=ndim, **plain),
         SparseCodingRestorer(psf, max_iter=10, **plain),

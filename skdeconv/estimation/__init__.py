@@ -1,5 +1,21 @@
 """Noise level, and what else an image tells about its own degradation."""
 
+from skdeconv.estimation._curves import lowest
 from skdeconv.estimation._noise import estimate_noise_std
+from skdeconv.estimation._spectrum import (
+    PowerLaw,
+    fit_power_law,
+    image_power,
+    linear_risk,
+    periodogram,
+)
 
-__all__ = ["estimate_noise_std"]
+__all__ = [
+    "PowerLaw",
+    "estimate_noise_std",
+    "fit_power_law",
+    "image_power",
+    "linear_risk",
+    "lowest",
+    "periodogram",
+]

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from skdeconv._params import Interval, RandomState, StrOptions, draw_seed
 from skdeconv.estimation import estimate_noise_std
-from skdeconv.operators import Blur
 from skdeconv.restorers._base import DATA_RANGE, NDIM, PSF, BaseRestorer
+from skdeconv.restorers._noise import pair_noise_std
 from skdeconv.solvers import sparse_deconvolve, sparse_denoise
 from skdeconv.solvers._patches import clip_patch_size, sample_patches
 from skdeconv.solvers._sparse_coding import (
@@ -189,21 +189,7 @@ class SparseCodingRestorer(BaseRestorer):
         if target is None:
             levels = [estimate_noise_std(x, images.ndim) for x in images.tensors()]
             return torch.cat(levels).numpy()
-        pairs = zip(images.images(), target.images(images.float_dtype), strict=True)
-        errors = [self._misfit(x, y).square().mean() for x, y in pairs]
-        return float(torch.stack(errors).mean().sqrt())
-
-    def _misfit(self, x, y):
-        """What the blur does not explain, away from the borders."""
-        if self.psf_ is None:
-            return x - y
-        blur = Blur.unchecked(self.psf_, "reflect")
-        room = zip(x.shape[2:], blur.margins, strict=True)
-        inside = [
-            slice(before, n - after) if n > before + after else slice(None)
-            for n, (before, after) in room
-        ]
-        return (x - blur(y))[(..., *inside)]
+        return pair_noise_std(images, target, self.psf_)
 
     def _restore(self, x, noise_std=None, weight=None) -> Tensor:
         ndim = x.ndim - 2
