@@ -12,9 +12,13 @@ if TYPE_CHECKING:
     from skdeconv.neural import DeconvRestorer
     from skdeconv.restorers import (
         BaseRestorer,
+        BilateralRestorer,
+        MedianRestorer,
+        NonLocalMeansRestorer,
         RestorerMixin,
         RichardsonLucyRestorer,
         SparseCodingRestorer,
+        WaveletRestorer,
         WienerRestorer,
     )
 
@@ -22,11 +26,15 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "BaseRestorer": "restorers",
+    "BilateralRestorer": "restorers",
     "Degradation": "degradations",
     "DeconvRestorer": "neural",
+    "MedianRestorer": "restorers",
+    "NonLocalMeansRestorer": "restorers",
     "RestorerMixin": "restorers",
     "RichardsonLucyRestorer": "restorers",
     "SparseCodingRestorer": "restorers",
+    "WaveletRestorer": "restorers",
     "WienerRestorer": "restorers",
 }
 _PACKAGES = (
@@ -47,11 +55,15 @@ _PACKAGES = (
 
 __all__ = [
     "BaseRestorer",
+    "BilateralRestorer",
     "DeconvRestorer",
     "Degradation",
+    "MedianRestorer",
+    "NonLocalMeansRestorer",
     "RestorerMixin",
     "RichardsonLucyRestorer",
     "SparseCodingRestorer",
+    "WaveletRestorer",
     "WienerRestorer",
     "__version__",
 ]

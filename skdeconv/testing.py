@@ -13,8 +13,12 @@ from sklearn.utils import get_tags
 
 from skdeconv.operators import LinearOperator
 from skdeconv.restorers import (
+    BilateralRestorer,
+    MedianRestorer,
+    NonLocalMeansRestorer,
     RichardsonLucyRestorer,
     SparseCodingRestorer,
+    WaveletRestorer,
     WienerRestorer,
 )
 
@@ -57,6 +61,10 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
         RichardsonLucyRestorer(psf, **plain),
         SparseCodingRestorer(n_components=16, patch_size=5 - ndim, ndim=ndim, **plain),
         SparseCodingRestorer(psf, max_iter=10, **plain),
+        MedianRestorer(ndim=ndim, **plain),
+        BilateralRestorer(ndim=ndim, **plain),
+        NonLocalMeansRestorer(search_radius=4 - ndim, ndim=ndim, **plain),
+        WaveletRestorer(levels=2, ndim=ndim, **plain),
         DeconvRestorer(patches_per_epoch=32, module__width=4, **network),
         DeconvRestorer("conv_transpose", patches_per_epoch=32, **network),
     ]

@@ -10,17 +10,11 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from skdeconv._params import Interval, StrOptions
-from skdeconv.estimation import (
-    estimate_noise_std,
-    image_power,
-    linear_risk,
-    lowest,
-    periodogram,
-)
+from skdeconv.estimation import image_power, linear_risk, lowest, periodogram
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.operators._fourier import radial_frequency
 from skdeconv.restorers._base import DATA_RANGE, NDIM, PSF, BaseRestorer
-from skdeconv.restorers._noise import pair_noise_std
+from skdeconv.restorers._noise import NOISE_STD, automatic_noise_std, pair_noise_std
 from skdeconv.restorers._strength import Choice, StrengthMixin
 from skdeconv.solvers import wiener
 from skdeconv.solvers._wiener import penalty_spectrum
@@ -150,7 +144,7 @@ class WienerRestorer(StrengthMixin, BaseRestorer):
         "psf": PSF,
         "alpha": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "regularizer": [StrOptions({"laplacian", "identity", "spectrum"})],
-        "noise_std": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
+        "noise_std": NOISE_STD,
         "boundary": [StrOptions(set(BOUNDARIES))],
         "ndim": NDIM,
         "data_range": DATA_RANGE,
@@ -197,7 +191,7 @@ class WienerRestorer(StrengthMixin, BaseRestorer):
             x,
             blur,
             alpha=strength[(..., *(None,) * (x.ndim - 1))],
-            regularizer=self._penalty(x, noise_std),
+            regularizer=self._penalty(x, noise_std, weight),
             weight=weight,
             max_iter=MAX_ITER,
         )
@@ -211,9 +205,9 @@ class WienerRestorer(StrengthMixin, BaseRestorer):
         return result.x
 
     def _choose(self, x, noise_std=None, weight=None) -> Choice:
-        level, shape = self._level(x, noise_std), tuple(x.shape[2:])
+        level, shape = self._level(x, noise_std, weight), tuple(x.shape[2:])
         values = ALPHAS.to(x)
-        penalty = self._penalty(x, noise_std)
+        penalty = self._penalty(x, noise_std, weight)
         power, gain, _ = image_power(x, self._blur().psf, level)
         risks = []
         for alpha in values:
@@ -225,20 +219,20 @@ class WienerRestorer(StrengthMixin, BaseRestorer):
         value = lowest(values, risks)
         return Choice(value, values.expand_as(risks), risks)
 
-    def _level(self, x, noise_std):
+    def _level(self, x, noise_std, weight):
         """Noise level per image: given by the caller, learned, fixed or estimated."""
         for level in (noise_std, self._noise, self.noise_std):
             if level is not None and not isinstance(level, str):
                 return torch.as_tensor(level, dtype=x.dtype, device=x.device).expand(
                     len(x)
                 )
-        return estimate_noise_std(x, x.ndim - 2)
+        return automatic_noise_std(x, self.data_range_, weight)
 
-    def _penalty(self, x, noise_std):
+    def _penalty(self, x, noise_std, weight):
         """The regulariser as the solver takes it."""
         if self.regularizer != "spectrum":
             return self.regularizer
-        level = self._level(x, noise_std)
+        level = self._level(x, noise_std, weight)
         if self.spectrum_ is None:
             law = image_power(x, self._blur().psf, level)[2]
         each = (..., *(None,) * (x.ndim - 2))

@@ -1,15 +1,23 @@
 """Pure functions of tensors and operators that restore images."""
 
+from skdeconv.solvers._bilateral import bilateral_filter
+from skdeconv.solvers._median import median_filter
+from skdeconv.solvers._nonlocal_means import nonlocal_means
 from skdeconv.solvers._result import SolverResult
 from skdeconv.solvers._richardson_lucy import richardson_lucy
 from skdeconv.solvers._sparse_coding import sparse_denoise
 from skdeconv.solvers._sparse_deconvolution import sparse_deconvolve
+from skdeconv.solvers._wavelet import wavelet_denoise
 from skdeconv.solvers._wiener import wiener
 
 __all__ = [
     "SolverResult",
+    "bilateral_filter",
+    "median_filter",
+    "nonlocal_means",
     "richardson_lucy",
     "sparse_deconvolve",
     "sparse_denoise",
+    "wavelet_denoise",
     "wiener",
 ]
