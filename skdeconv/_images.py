@@ -5,15 +5,12 @@ n_channels)`` arrays, or as lists of such images without the first axis; everyth
 below sees tensors ``(batch, channels, *spatial)``.
 """
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_array
-
-from skdeconv.exceptions import DataRangeWarning
 
 # What a user may pass, and gets back.
 Images = ArrayLike | Sequence[ArrayLike]
@@ -109,16 +106,22 @@ class ImageBatch:
         for batch in self.tensors(dtype):
             yield from batch.split(1)
 
-    def map(self, function: Callable, dtype=None):
-        """Apply a function of tensors to all images; the answer is of their kind."""
+    def map(self, function: Callable, dtype=None, weights: "ImageBatch | None" = None):
+        """Apply a function of tensors to all images; the answer is of their kind.
 
-        def apply(x):
-            y = function(x)
+        With weights, of the shapes of the images, it is a function of two tensors.
+        """
+
+        def apply(x, *weight):
+            y = function(x, *weight)
             # A function that returns its input must not hand out the user's data.
             shared = y.untyped_storage().data_ptr() == x.untyped_storage().data_ptr()
             return to_array(y.clone() if shared else y, self.has_channels)
 
-        outputs = (apply(x) for x in self.tensors(dtype))
+        batches = (self,) if weights is None else (self, weights)
+        dtype = dtype or self.float_dtype
+        inputs = zip(*(batch.tensors(dtype) for batch in batches), strict=True)
+        outputs = (apply(*tensors) for tensors in inputs)
         if self.container == "stack":
             first = next(outputs)
             if len(first) == len(self.data):
@@ -291,11 +294,11 @@ def check_psf_fits(psf: np.ndarray, images: ImageBatch) -> None:
             )
 
 
-def check_target(y, images: ImageBatch) -> ImageBatch:
+def check_target(y, images: ImageBatch, output_shape: Callable = tuple) -> ImageBatch:
     """Validate clean images against the images they belong to.
 
-    Signals (``ndim=1``) may come with one number each, which stands for a constant
-    signal.
+    Their spatial shapes are what `output_shape` makes of those of the images. Signals
+    (``ndim=1``) may come with one number each, which stands for a constant signal.
     """
     if y is None:
         raise ValueError(
@@ -311,8 +314,9 @@ def check_target(y, images: ImageBatch) -> ImageBatch:
                 f"X and y must hold the same number of images, got {len(images)} and "
                 f"{len(levels)}."
             )
-        levels = levels.reshape(-1, *[1] * (images.data.ndim - 1))
-        levels = np.broadcast_to(levels, images.data.shape)
+        shape = (*output_shape(images.data.shape[1:2]), *images.data.shape[2:])
+        levels = levels.reshape(-1, *[1] * len(shape))
+        levels = np.broadcast_to(levels, (len(images), *shape))
         return ImageBatch(levels, 1, images.has_channels, "stack")
     target = check_images(y, ndim=images.ndim, name="y")
     if len(target) != len(images):
@@ -323,78 +327,64 @@ def check_target(y, images: ImageBatch) -> ImageBatch:
     if target.has_channels != images.has_channels:
         raise ValueError("X and y must both have a channel axis, or neither.")
     for i, (a, b) in enumerate(zip(images.data, target.data, strict=True)):
-        if a.shape != b.shape:
+        expected = (*output_shape(a.shape[: images.ndim]), *a.shape[images.ndim :])
+        if expected == b.shape:
+            continue
+        if expected == a.shape:
             raise ValueError(
                 f"X and y must have the same shapes, got {a.shape} and {b.shape} for "
                 f"image {i}."
             )
+        raise ValueError(
+            f"y must have the shape {expected} that X of {a.shape} is restored to, got "
+            f"{b.shape} for image {i}."
+        )
     return target
 
 
-def resolve_data_range(
-    data_range: float | None, images: ImageBatch, target: ImageBatch | None = None
-) -> float:
-    """Find the span of intensities, by the rules of the image contract.
+def check_mask(mask, images: ImageBatch) -> ImageBatch:
+    """Validate pixel weights; the answer has the shapes of the images.
 
-    A number is taken as it is. ``None`` stands for the span of a bool, uint8 or uint16
-    dtype of X or y, else for 1.0, unless the values plainly do not fit: then for the
-    span of y, or of X, with a warning.
+    Parameters
+    ----------
+    mask : array-like or list
+        Bool, or numbers in [0, 1]; 0 marks a pixel that tells nothing. Of the shapes of
+        the images, or of those without the channel axis.
+    images : ImageBatch
+        What the weights belong to.
+
+    Returns
+    -------
+    weights : ImageBatch
+        Views where the channel axis was left out.
     """
-    if data_range is not None:
-        return float(data_range)
-    batches = [images] if target is None else [target, images]
-    spans = {DTYPE_RANGES.get(batch.range_kind) for batch in batches} - {None}
-    if len(spans) > 1:
+    data, container = as_images(mask)
+    parts = data if container != "stack" else np.asarray(data)
+    if len(parts) != len(images):
         raise ValueError(
-            f"X and y must share one dtype range, got {images.range_kind} and "
-            f"{target.range_kind}; convert one or pass data_range."
+            "mask and X must hold the same number of images, got "
+            f"{len(parts)} and {len(images)}."
         )
-    if spans:
-        span = spans.pop()
-        refuse_mixed_units(batches, span)
-        return span
-    low, high = extrema(batches[0])
-    integer = all(np.dtype(name).kind in "iu" for name in batches[0].dtypes)
-    if not integer and fits_one(low, high):
-        if target is not None and not fits_one(*extrema(images)):
-            warnings.warn(
-                "X lies far outside the range of 1 that y keeps to; both must be in "
-                "the same units. Rescale one, or pass data_range.",
-                DataRangeWarning,
-                stacklevel=4,
+    weights = []
+    for i, (part, image) in enumerate(zip(parts, images.data, strict=True)):
+        part = np.asarray(part)
+        if part.dtype.kind not in "biuf":
+            raise ValueError(f"mask must be bool or numeric, got {part.dtype}.")
+        if part.ndim == images.ndim and images.has_channels:
+            part = part[..., None]
+        if part.shape not in (image.shape, (*image.shape[: images.ndim], 1)):
+            raise ValueError(
+                f"mask must have the shapes of X, or those without the channel axis, "
+                f"got {part.shape} for image {i} of {image.shape}."
             )
-        return 1.0
-    span = float(high - low) or 1.0
-    warnings.warn(
-        f"data_range is None and intensities lie in [{low:g}, {high:g}], which do not "
-        f"fit the default range of 1; taking their span {span:g}. Pass data_range to "
-        "say what it is.",
-        DataRangeWarning,
-        stacklevel=4,
-    )
-    return span
-
-
-def refuse_mixed_units(batches, span):
-    """Catch one of X and y left in 0..255 while the other was divided by 255."""
-    if len(batches) < 2 or span == 1 or len({b.range_kind for b in batches}) < 2:
-        return
-    typed, floating = sorted(batches, key=lambda batch: batch.range_kind == "float")
-    typed_high, floating_high = extrema(typed)[1], extrema(floating)[1]
-    if typed_high > 10 * max(1.5, abs(floating_high)) and floating_high <= 1.5:
-        raise ValueError(
-            "X and y must be in the same units, got one as "
-            f"{typed.range_kind} up to {typed_high:g} and the other as floats up to "
-            f"{floating_high:g}; rescale one or pass data_range."
-        )
-
-
-def fits_one(low: float, high: float) -> bool:
-    """Whether intensities may have a range of 1, noise and ringing allowed for."""
-    return low >= -4 and high <= 5
-
-
-def extrema(batch: ImageBatch) -> tuple[float, float]:
-    """Smallest and largest value."""
-    parts = [batch.data] if batch.container == "stack" else batch.data
-    return min(float(p.min()) for p in parts), max(float(p.max()) for p in parts)
+        if not np.all((part >= 0) & (part <= 1)):
+            raise ValueError(
+                "mask must be bool or within [0, 1], 0 for pixels that are not to be "
+                f"trusted; got values from {part.min():g} to {part.max():g}."
+            )
+        if not np.any(part):
+            raise ValueError(f"mask must leave a pixel of every image, got 0 in {i}.")
+        weights.append(np.broadcast_to(part, image.shape))
+    if images.container == "stack":
+        weights = np.stack(weights)
+    return ImageBatch(weights, images.ndim, images.has_channels, images.container)

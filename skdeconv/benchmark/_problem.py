@@ -10,7 +10,8 @@ import numpy as np
 from scipy.signal import convolve
 from sklearn.base import clone
 
-from skdeconv._images import check_images, resolve_data_range
+from skdeconv._images import check_images
+from skdeconv._ranges import resolve_data_range
 from skdeconv.benchmark._comparison import INPUT
 from skdeconv.metrics import psnr, ssim
 from skdeconv.metrics._psnr import image_psnr

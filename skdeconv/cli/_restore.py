@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 import skdeconv
-from skdeconv._images import check_images, resolve_data_range
+from skdeconv._images import check_images
+from skdeconv._ranges import resolve_data_range
 from skdeconv.benchmark import default_training_images
 from skdeconv.cli._io import check_writable, read_picture, write_picture
 from skdeconv.degradations import Degradation, GaussianNoise

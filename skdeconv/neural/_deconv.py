@@ -17,9 +17,6 @@ from torch import Tensor, nn
 from skdeconv._images import (
     Images,
     check_target,
-    extrema,
-    fits_one,
-    resolve_data_range,
 )
 from skdeconv._params import (
     Interval,
@@ -28,6 +25,7 @@ from skdeconv._params import (
     check_parameters,
     draw_seed,
 )
+from skdeconv._ranges import extrema, fits_one, resolve_data_range
 from skdeconv.degradations import Degradation
 from skdeconv.exceptions import DataRangeWarning
 from skdeconv.networks import ConvTransposeNet, UNet
@@ -349,7 +347,7 @@ class DeconvRestorer(BaseRestorer):
             self._train(images, target, epochs=1, schedule="constant", restart=first)
         return self
 
-    def _fit(self, images, target):
+    def _fit(self, images, target, weights=None):
         kept = hasattr(self, "net_") and self._built_of["channels"] == images.n_channels
         self._train(
             images,
@@ -449,7 +447,7 @@ class DeconvRestorer(BaseRestorer):
     def __sklearn_is_fitted__(self):
         return hasattr(self, "net_") and super().__sklearn_is_fitted__()
 
-    def _restore(self, x: Tensor, noise_std=None) -> Tensor:
+    def _restore(self, x: Tensor, noise_std=None, weight=None) -> Tensor:
         step = max(1, PREDICT_PIXELS // x[0, 0].numel())
         restored = torch.empty_like(x)
         for start in range(0, len(x), step):

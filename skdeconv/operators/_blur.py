@@ -1,6 +1,9 @@
 """Convolution with a point spread function."""
 
+from math import sqrt
+
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
@@ -122,6 +125,14 @@ class Blur(LinearOperator):
         return tuple(
             n + k - 1 for n, k in zip(output_shape, self.psf.shape, strict=True)
         )
+
+    def norm(self, input_shape: tuple[int, ...]) -> float:
+        if self.boundary == "periodic":
+            return 1.0
+        # The geometric mean of the largest sums of rows, 1, and of columns.
+        frame = self.output_shape(tuple(input_shape))
+        columns = self.adjoint(torch.ones(1, 1, *frame, dtype=torch.float64))
+        return sqrt(float(columns.max()))
 
     def _grid(self, shape):
         """Shape of the periodic grid on which the blur is a product of spectra."""

@@ -7,27 +7,28 @@ from typing import Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Tensor, inference_mode
+from torch import Tensor, inference_mode, where
 
 from skdeconv._images import (
     ImageBatch,
     Images,
     Restored,
     check_images,
+    check_mask,
     check_psf_fits,
     check_target,
     is_table,
-    refuse_mixed_units,
-    resolve_data_range,
 )
 from skdeconv._params import Interval, check_parameters
+from skdeconv._ranges import refuse_mixed_units, resolve_data_range
 from skdeconv.metrics._psnr import image_psnr
-from skdeconv.operators import Blur
+from skdeconv.operators import Blur, Identity, LinearOperator
 from skdeconv.operators._psf import check_psf
 
 NDIM = [Interval(Integral, 1, 3, closed="both")]
 DATA_RANGE = [Interval(Real, 0, None, closed="neither"), None]
 PSF = ["array-like", None]
+OPERATOR = [LinearOperator, None]
 
 
 class RestorerMixin(TransformerMixin):
@@ -40,22 +41,25 @@ class RestorerMixin(TransformerMixin):
     _requires_y = False
     _output_dtypes = ("float64", "float32")
 
-    def transform(self, X: Images) -> Restored:
+    def transform(self, X: Images, mask: Images | None = None) -> Restored:
         """Restore images; the same as ``predict``, so that restorers chain.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, *spatial[, n_channels]) or list of images
             Degraded images.
+        mask : array-like or list, of the shapes of X, default=None
+            Weights of the pixels, bool or in [0, 1]; 0 marks a pixel that is dead,
+            saturated or missing. The channel axis may be left out.
 
         Returns
         -------
         X_restored : ndarray or list, of the shapes of X
             Restored images in the units of X.
         """
-        return self.predict(X)
+        return self.predict(X) if mask is None else self.predict(X, mask=mask)
 
-    def score(self, X: Images, y: Images) -> float:
+    def score(self, X: Images, y: Images, mask: Images | None = None) -> float:
         """Restore images and compare them with the truth.
 
         Parameters
@@ -64,6 +68,9 @@ class RestorerMixin(TransformerMixin):
             Degraded images.
         y : array-like or list, of the shapes of X
             Clean images.
+        mask : array-like or list, of the shapes of X, default=None
+            Weights of the pixels, bool or in [0, 1]; 0 marks a pixel that is dead,
+            saturated or missing. The channel axis may be left out.
 
         Returns
         -------
@@ -72,11 +79,15 @@ class RestorerMixin(TransformerMixin):
         """
         check_is_fitted(self)
         images = self._check_X(X, reset=False)
-        target = check_target(y, images)
+        target = check_target(y, images, self._output_shape)
         if self.data_range is None:
             refuse_mixed_units([target, images], self.data_range_)
-        restored = self.predict(X)
+        restored = self.transform(X, mask)
         return float(image_psnr(target.data, restored, self.data_range_).mean())
+
+    def _output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Spatial shape of the answer to an image of a spatial shape."""
+        return tuple(shape)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -99,8 +110,12 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
     _parameter_constraints: dict = {}
     # The dtype of all computation; None keeps that of the data.
     _compute_dtype = None
+    # Whether pixels can be weighted.
+    _takes_mask = False
 
-    def fit(self, X: Images, y: Images | None = None) -> Self:
+    def fit(
+        self, X: Images, y: Images | None = None, mask: Images | None = None
+    ) -> Self:
         """Validate the data and learn what there is to learn.
 
         Parameters
@@ -109,6 +124,9 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
             Degraded images.
         y : array-like or list, of the shapes of X, default=None
             Clean images.
+        mask : array-like or list, of the shapes of X, default=None
+            Weights of the pixels, bool or in [0, 1]; 0 marks a pixel that is dead,
+            saturated or missing. The channel axis may be left out.
 
         Returns
         -------
@@ -118,22 +136,28 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
         check_parameters(self)
         with self._unfitted_on_error():
             psf = getattr(self, "psf", None)
+            if psf is not None and getattr(self, "operator", None) is not None:
+                raise ValueError("psf and operator exclude each other, got both.")
             self.psf_ = None if psf is None else check_psf(psf, warn=True)
             images = self._check_X(X, reset=True)
             target = None
             if y is not None or self._requires_y:
-                target = check_target(y, images)
+                target = check_target(y, images, self._output_shape)
+            weights = self._check_mask(mask, images)
             self.data_range_ = resolve_data_range(self.data_range, images, target)
-            self._fit(images, target)
+            self._fit(images, target, weights)
         return self
 
-    def predict(self, X: Images) -> Restored:
+    def predict(self, X: Images, mask: Images | None = None) -> Restored:
         """Restore images.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, *spatial[, n_channels]) or list of images
             Degraded images, in the units and with the channels of those in ``fit``.
+        mask : array-like or list, of the shapes of X, default=None
+            Weights of the pixels, bool or in [0, 1]; 0 marks a pixel that is dead,
+            saturated or missing. The channel axis may be left out.
 
         Returns
         -------
@@ -142,7 +166,8 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         images = self._check_X(X, reset=False)
-        return images.map(self._restore_chunk, self._compute_dtype)
+        weights = self._check_mask(mask, images)
+        return images.map(self._restore_chunk, self._compute_dtype, weights)
 
     @contextmanager
     def _unfitted_on_error(self):
@@ -153,16 +178,29 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
             vars(self).pop("data_range_", None)
             raise
 
-    def _restore_chunk(self, x: Tensor) -> Tensor:
+    def _restore_chunk(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
         with inference_mode():
-            restored = self._restore(x)
+            restored = self._restore(hide(x, weight), weight=weight)
         return restored.clip(0, self.data_range_) if self.clip else restored
 
-    def _fit(self, images: ImageBatch, target: ImageBatch | None) -> None:
+    def _fit(
+        self,
+        images: ImageBatch,
+        target: ImageBatch | None,
+        weights: ImageBatch | None = None,
+    ) -> None:
         """Learn from validated images; by default there is nothing to learn."""
 
-    def _restore(self, x: Tensor, noise_std: Tensor | float | None = None) -> Tensor:
-        """Restore a tensor ``(batch, channels, *spatial)`` in the units of the data."""
+    def _restore(
+        self,
+        x: Tensor,
+        noise_std: Tensor | float | None = None,
+        weight: Tensor | None = None,
+    ) -> Tensor:
+        """Restore a tensor ``(batch, channels, *spatial)`` in the units of the data.
+
+        `weight` is of its shape; pixels of weight 0 are filled with what is harmless.
+        """
         raise NotImplementedError
 
     def __sklearn_is_fitted__(self):
@@ -177,13 +215,33 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
             psf_ndim = np.ndim(getattr(self, "psf", None))
         except ValueError:  # a ragged list, which fit will refuse
             psf_ndim = 0
-        return psf_ndim or getattr(self, "ndim", 2)
+        operator_ndim = getattr(getattr(self, "operator", None), "ndim", 0)
+        return psf_ndim or operator_ndim or getattr(self, "ndim", 2)
+
+    def _output_shape(self, shape):
+        operator = getattr(self, "operator", None)
+        return tuple(shape) if operator is None else operator.input_shape(tuple(shape))
 
     def _blur(self) -> Blur:
         """The blur to undo; without a PSF, that of a single pixel."""
         if self.psf_ is None:
             return Blur.unchecked(np.ones((1,) * self.ndim), self.boundary)
         return Blur.unchecked(self.psf_, self.boundary)
+
+    def _operator(self) -> LinearOperator:
+        """What is to be undone: the operator, the blur or nothing."""
+        if getattr(self, "operator", None) is not None:
+            return self.operator
+        return Identity(self.ndim) if self.psf_ is None else self._blur()
+
+    def _check_mask(self, mask, images: ImageBatch) -> ImageBatch | None:
+        if mask is None:
+            return None
+        if not self._takes_mask:
+            raise ValueError(
+                f"{type(self).__name__} cannot weight pixels; pass mask=None, got one."
+            )
+        return check_mask(mask, images)
 
     def _check_X(self, X, *, reset: bool) -> ImageBatch:
         ndim = self._n_spatial()
@@ -212,3 +270,14 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
                 "data_range to say that they do not."
             )
         return images
+
+
+def hide(x: Tensor, weight: Tensor | None) -> Tensor:
+    """Replace pixels of weight 0 by the mean of the others of image and channel."""
+    if weight is None:
+        return x
+    axes = tuple(range(2, x.ndim))
+    known = weight > 0
+    mean = where(known, x, 0).sum(axes, keepdim=True)
+    mean = mean / known.sum(axes, keepdim=True).clamp_min(1)
+    return where(known, x, mean)

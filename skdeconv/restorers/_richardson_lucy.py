@@ -124,10 +124,10 @@ class RichardsonLucyRestorer(BaseRestorer):
         self.data_range = data_range
         self.clip = clip
 
-    def _fit(self, images, target):
+    def _fit(self, images, target, weights=None):
         self.n_iter_ = self.max_iter
 
-    def _restore(self, x: Tensor, noise_std=None) -> Tensor:
+    def _restore(self, x: Tensor, noise_std=None, weight=None) -> Tensor:
         return richardson_lucy(
             x,
             self._blur(),

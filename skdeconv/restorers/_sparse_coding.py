@@ -171,7 +171,7 @@ class SparseCodingRestorer(BaseRestorer):
         self.data_range = data_range
         self.clip = clip
 
-    def _fit(self, images, target):
+    def _fit(self, images, target, weights=None):
         self._seed = draw_seed(self.random_state)
         self.noise_std_ = self._noise_levels(images, target)
         self.n_iter_ = self.max_iter
@@ -205,7 +205,7 @@ class SparseCodingRestorer(BaseRestorer):
         ]
         return (x - blur(y))[(..., *inside)]
 
-    def _restore(self, x: Tensor, noise_std: Tensor | float | None = None) -> Tensor:
+    def _restore(self, x, noise_std=None, weight=None) -> Tensor:
         ndim = x.ndim - 2
         if noise_std is None and np.ndim(self.noise_std_) == 0:
             noise_std = self.noise_std_

@@ -131,7 +131,7 @@ class WienerRestorer(BaseRestorer):
         self.data_range = data_range
         self.clip = clip
 
-    def _restore(self, x: Tensor, noise_std=None) -> Tensor:
+    def _restore(self, x: Tensor, noise_std=None, weight=None) -> Tensor:
         blur = self._blur()
         if self.psf_ is None and self.boundary == "extended":
             blur = None  # nothing leaks in, and the mirrored form is closed

@@ -1,0 +1,134 @@
+"""Strengths that choose themselves."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor, inference_mode
+
+from skdeconv.metrics._psnr import image_psnr
+from skdeconv.restorers._base import hide
+
+# Ratios of neighbouring strengths, from the first look to the last.
+COARSE, FINE = 10.0, 1.35
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Strengths chosen without the truth.
+
+    Parameters
+    ----------
+    value : Tensor of shape (batch,)
+        The chosen strength of each image.
+    values, criterion : Tensor of shape (batch, n_values)
+        The strengths that were looked at, ascending, and the criterion there.
+    """
+
+    value: Tensor
+    values: Tensor
+    criterion: Tensor
+
+
+class StrengthMixin:
+    """Fit and restore with a strength that is a number or ``"auto"``.
+
+    A class that mixes it in names the parameter by ``_strength`` and what chooses it
+    without truth by ``_criterion``, gives the span in which it is sought on pairs by
+    ``_span``, and implements ``_solve`` and ``_choose``. With pairs, the strength of
+    the best mean PSNR is kept; without, each image has its own, and ``predict`` chooses
+    anew.
+    """
+
+    _strength = "alpha"
+    _criterion = ""
+    _span = (1e-6, 1e2)
+
+    def _solve(
+        self, x: Tensor, strength: Tensor, noise_std=None, weight: Tensor | None = None
+    ) -> Tensor:
+        """Restore with one strength per image, of shape (batch,)."""
+        raise NotImplementedError
+
+    def _choose(
+        self, x: Tensor, noise_std=None, weight: Tensor | None = None
+    ) -> Choice:
+        """Choose the strength of each image without the truth."""
+        raise NotImplementedError
+
+    def _fit(self, images, target, weights=None):
+        value = getattr(self, self._strength)
+        if value != "auto":
+            self._keep(float(value), None, None)
+        elif target is not None:
+            self._tune(images, target, weights)
+        else:
+            with inference_mode():
+                choices = [
+                    self._choose(hide(x, weight), weight=weight)
+                    for x, weight in self._batches(images, weights)
+                ]
+            self._keep(
+                torch.cat([c.value for c in choices]).cpu().numpy(),
+                self._criterion,
+                {
+                    self._strength: _rows([c.values for c in choices]),
+                    "criterion": _rows([c.criterion for c in choices]),
+                },
+            )
+
+    def _restore(self, x, noise_std=None, weight=None) -> Tensor:
+        strength = getattr(self, f"{self._strength}_")
+        if isinstance(strength, np.ndarray):
+            strength = self._choose(x, noise_std, weight).value
+        else:
+            strength = torch.full((len(x),), strength, dtype=x.dtype, device=x.device)
+        return self._solve(x, strength, noise_std, weight)
+
+    def _batches(self, images, weights):
+        """Tensors of images and of their weights, which may be None."""
+        if weights is None:
+            return ((x, None) for x in images.tensors())
+        pairs = (images.tensors(), weights.tensors(images.float_dtype))
+        return zip(*pairs, strict=True)
+
+    def _tune(self, images, target, weights):
+        """Find the strength of the best score: by decades, then ever closer."""
+
+        @lru_cache
+        def score(exponent):
+            self._keep(float(10.0**exponent), None, None)
+            restored = images.map(self._restore_chunk, self._compute_dtype, weights)
+            return float(image_psnr(target.data, restored, self.data_range_).mean())
+
+        low, high = np.log10(self._span)
+        step = np.log10(COARSE)
+        seen = list(np.arange(low, high + step / 2, step))
+        while True:
+            best = max(seen, key=score)
+            if step <= np.log10(FINE):
+                break
+            step /= 2
+            seen += [e for e in (best - step, best + step) if low <= e <= high]
+        seen.sort()
+        path = {
+            self._strength: 10.0 ** np.array([seen]),
+            "criterion": np.array([[score(e) for e in seen]]),
+        }
+        self._keep(float(10.0**best), "psnr", path)
+
+    def _keep(self, value, criterion, path):
+        setattr(self, f"{self._strength}_", value)
+        self.criterion_ = criterion
+        self.path_ = path
+
+
+def _rows(parts):
+    """Stack curves of chunks, which may differ in their number of values."""
+    n = max(part.shape[1] for part in parts)
+    padded = [
+        torch.nn.functional.pad(part, (0, n - part.shape[1]), value=float("nan"))
+        for part in parts
+    ]
+    return torch.cat(padded).cpu().numpy()
