@@ -1,18 +1,19 @@
 """Total variation: flat regions with sharp edges between them."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from skdeconv.operators import Blur, LinearOperator
-from skdeconv.solvers._gradient import (
-    gradient,
-    gradient_power,
+from skdeconv.operators import Blur, Identity, LinearOperator
+from skdeconv.solvers._differences import (
+    differences,
+    differences_power,
     length,
     shrinkage,
     subtract_adjoint,
 )
 from skdeconv.solvers._result import SolverResult
-from skdeconv.solvers._total_variation_deblurring import deblur, fill
+from skdeconv.solvers._total_variation_deblurring import deblur
 from skdeconv.solvers._total_variation_inversion import invert
 
 # Iterations between looks at what has converged.
@@ -25,16 +26,16 @@ def total_variation(
     *,
     alpha: float | Tensor,
     weight: Tensor | None = None,
-    tol: float = 1e-3,
+    tol: float = 2e-3,
     max_iter: int = 500,
 ) -> SolverResult:
     r"""Minimise a squared misfit and the isotropic total variation.
 
-    .. math:: \min_x \; \tfrac12 \|\sqrt w \, (A x - y)\|^2 + \alpha \sum_i |D x|_i
+    .. math:: \min_x \; \tfrac12 \|\sqrt w \, (A x - y)\|^2 + \alpha \sum_i |(D x)_i|
 
-    with the differences :math:`D` between neighbouring pixels inside the image, or the
-    scene, whose vectors have Euclidean length; no difference crosses a border.
-    Channels are independent.
+    with the differences :math:`D` between neighbouring pixels along every axis, a
+    vector in each pixel, of which the Euclidean length counts. No difference crosses a
+    border, except for periodic blurs, where they go round. Channels are independent.
 
     Parameters
     ----------
@@ -46,9 +47,9 @@ def total_variation(
         Weight of the penalty, not negative, in the units of `y`; larger is smoother.
     weight : Tensor broadcastable to the shape of y, or None, default=None
         Weight of each pixel's misfit, not negative. Pixels of weight 0 are unknown.
-    tol : float, default=1e-3
+    tol : float, default=2e-3
         Denoising of an image ends when its duality gap is below this fraction of its
-        objective, the others when primal and dual residuals are below this fraction of
+        objective, the rest when primal and dual residuals are below this fraction of
         what they are residuals of.
     max_iter : int, default=500
         Most iterations.
@@ -56,17 +57,16 @@ def total_variation(
     Returns
     -------
     result : SolverResult
-        Restored images, of the shape of `y`, or of the operator's domain for operators
-        other than :class:`~skdeconv.operators.Blur`.
+        Restored images in the operator's domain; that of a blur with boundary
+        ``"extended"`` is larger than `y`.
 
     Notes
     -----
     Denoising without weights is solved on the dual by accelerated projected gradients
     [1]_. A blur with boundary ``"extended"`` or ``"periodic"``, and denoising with
     weights, is split by the alternating direction method of multipliers into Fourier
-    divisions and pointwise steps, of which those on data know only the frame [2]_. For
-    any other operator there is a primal-dual method [3]_, which applies the operator
-    and its adjoint once per iteration.
+    divisions and pointwise steps [2]_. For other operators there is a primal-dual
+    method [3]_, which applies the operator and its adjoint once per iteration.
 
     References
     ----------
@@ -80,27 +80,31 @@ def total_variation(
        problems with applications to imaging", Journal of Mathematical Imaging and
        Vision 40, 2011. :doi:`10.1007/s10851-010-0251-1`
     """
-    alpha = torch.as_tensor(alpha, dtype=y.dtype, device=y.device)
-    alpha = alpha.expand(y.shape[:2])
+    alpha = torch.as_tensor(alpha, dtype=y.dtype, device=y.device).expand(y.shape[:2])
     options = {"tol": tol, "max_iter": max_iter}
-    if operator is None and weight is None:
+    plain = operator is None or isinstance(operator, Identity)
+    if weight is None and plain:
         return denoise(y, alpha, **options)
     if weight is not None:
         weight = weight.to(y).expand_as(y)
-        y = fill(y, weight)
-    if operator is None or (
-        isinstance(operator, Blur) and operator.boundary != "reflect"
-    ):
+        axes = tuple(range(2, y.ndim))
+        known = torch.where(weight > 0, y, 0)
+        total = weight.sum(axes, keepdim=True).clamp_min(torch.finfo(y.dtype).tiny)
+        level = (weight * known).sum(axes, keepdim=True) / total
+        y = torch.where(weight > 0, y, level)
+    if plain:
+        operator = Blur.unchecked(np.ones((1,) * (y.ndim - 2)), "extended")
+    if isinstance(operator, Blur) and operator.boundary != "reflect":
         return deblur(y, operator, alpha, weight, **options)
     return invert(y, operator, alpha, weight, **options)
 
 
 def denoise(y: Tensor, alpha: Tensor, *, tol: float, max_iter: int) -> SolverResult:
-    r"""Minimise :math:`\tfrac12 \|x - y\|^2 + \alpha \sum_i |D x|_i`.
+    r"""Minimise :math:`\tfrac12 \|x - y\|^2 + \alpha \sum_i |(D x)_i|`.
 
     The dual is :math:`\min_p \|y - D^T p\|^2` with vectors :math:`|p_i| \le \alpha`,
-    and :math:`x = y - D^T p`; the gap between both is :math:`\sum_i \alpha |D x|_i -
-    p_i \cdot (D x)_i`.
+    and :math:`x = y - D^T p`; the gap between both objectives is :math:`\sum_i \alpha
+    |(D x)_i| - p_i \cdot (D x)_i`.
 
     Parameters
     ----------
@@ -121,39 +125,37 @@ def denoise(y: Tensor, alpha: Tensor, *, tol: float, max_iter: int) -> SolverRes
     shape = tuple(y.shape[2:])
     ndim, each = len(shape), (..., *(None,) * len(shape))
     pixels = tuple(range(2, y.ndim))
-    power = gradient_power(shape)
+    power = differences_power(shape)
     answer = y.clone()
     converged = torch.zeros(y.shape[:2], dtype=torch.bool, device=y.device)
     if power == 0:
         return SolverResult(answer, 0, ~converged)
-    # Images and channels that go on, all along one axis.
-    todo = torch.arange(converged.numel(), device=y.device)
+    # Images and channels line up on one axis, from which they leave when done.
+    answer, done = answer.flatten(0, 1), converged.flatten()
     y, radius = y.flatten(0, 1)[None], alpha.flatten()[each]
-    answer, converged = answer.flatten(0, 1), converged.flatten()
-    old = y.new_zeros((ndim, *y.shape))
-    p, q, g = (torch.zeros_like(old) for _ in range(3))
-    x, factor = torch.empty_like(y), torch.empty_like(y)
+    todo = torch.arange(len(done), device=y.device)
+    p, ahead, spare, slopes = y.new_zeros((4, ndim, *y.shape))
+    x, factor = y.new_empty((2, *y.shape))
     n_iter = 0
     while n_iter < max_iter and len(todo):
-        gradient(subtract_adjoint(x.copy_(y), q), ndim, out=g)
-        q.add_(g, alpha=1 / power)
-        shrinkage(q, radius, out=factor)
-        torch.mul(q, factor, out=old)
-        torch.lerp(p, old, 1 + n_iter / (n_iter + 4), out=q)
-        p, old = old, p
+        differences(subtract_adjoint(x.copy_(y), ahead), ndim, out=slopes)
+        ahead.add_(slopes, alpha=1 / power)
+        torch.mul(ahead, shrinkage(ahead, radius, out=factor), out=spare)
+        torch.lerp(p, spare, 1 + n_iter / (n_iter + 4), out=ahead)
+        p, spare = spare, p
         n_iter += 1
         if n_iter % CHECK and n_iter < max_iter:
             continue
-        gradient(subtract_adjoint(x.copy_(y), p), ndim, out=g)
-        variation = radius * length(g)
-        gap = (variation - (p * g).sum(0)).sum(pixels)[0]
+        differences(subtract_adjoint(x.copy_(y), p), ndim, out=slopes)
+        variation = radius * length(slopes)
+        gap = (variation - (p * slopes).sum(0)).sum(pixels)[0]
         objective = (variation + (x - y).square() / 2).sum(pixels)[0]
-        done = gap <= tol * objective
-        answer[todo], converged[todo] = x[0], done
-        if done.any():
-            keep = ~done
-            todo, radius = todo[keep], radius[keep]
-            y, x, factor = y[:, keep], x[:, keep], factor[:, keep]
-            p, q, old, g = (v[:, :, keep] for v in (p, q, old, g))
-    batch = alpha.shape
-    return SolverResult(answer.unflatten(0, batch), n_iter, converged.reshape(batch))
+        good = gap <= tol * objective
+        answer[todo], done[todo] = x[0], good
+        if good.any():
+            go = ~good
+            todo, radius = todo[go], radius[go]
+            y, x, factor = y[:, go], x[:, go], factor[:, go]
+            p, ahead, spare, slopes = (v[:, :, go] for v in (p, ahead, spare, slopes))
+    images = converged.shape
+    return SolverResult(answer.unflatten(0, images), n_iter, done.reshape(images))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def gradient(x: Tensor, ndim: int, out: Tensor | None = None) -> Tensor:
+def differences(x: Tensor, ndim: int, out: Tensor | None = None) -> Tensor:
     """Subtract every pixel from the next one along every axis.
 
     Parameters
@@ -32,7 +32,7 @@ def gradient(x: Tensor, ndim: int, out: Tensor | None = None) -> Tensor:
 
 
 def subtract_adjoint(x: Tensor, p: Tensor) -> Tensor:
-    """Subtract the adjoint of :func:`gradient`, in place.
+    """Subtract the adjoint of :func:`differences`, in place.
 
     Parameters
     ----------
@@ -53,8 +53,8 @@ def subtract_adjoint(x: Tensor, p: Tensor) -> Tensor:
     return x
 
 
-def gradient_power(shape: tuple[int, ...]) -> float:
-    """Square of the norm of :func:`gradient` on images of a spatial shape."""
+def differences_power(shape: tuple[int, ...]) -> float:
+    """Square of the norm of :func:`differences` on images of a spatial shape."""
     return sum(2 + 2 * cos(pi / n) for n in shape if n > 1)
 
 
