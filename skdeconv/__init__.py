@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         RestorerMixin,
         RichardsonLucyRestorer,
         SparseCodingRestorer,
+        TotalVariationRestorer,
         WienerRestorer,
     )
 
@@ -27,6 +28,7 @@ _HOMES = {
     "RestorerMixin": "restorers",
     "RichardsonLucyRestorer": "restorers",
     "SparseCodingRestorer": "restorers",
+    "TotalVariationRestorer": "restorers",
     "WienerRestorer": "restorers",
 }
 _PACKAGES = (
@@ -52,6 +54,7 @@ __all__ = [
     "RestorerMixin",
     "RichardsonLucyRestorer",
     "SparseCodingRestorer",
+    "TotalVariationRestorer",
     "WienerRestorer",
     "__version__",
 ]

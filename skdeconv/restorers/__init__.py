@@ -3,6 +3,7 @@
 from skdeconv.restorers._base import BaseRestorer, RestorerMixin
 from skdeconv.restorers._richardson_lucy import RichardsonLucyRestorer
 from skdeconv.restorers._sparse_coding import SparseCodingRestorer
+from skdeconv.restorers._total_variation import TotalVariationRestorer
 from skdeconv.restorers._wiener import WienerRestorer
 
 __all__ = [
@@ -10,5 +11,6 @@ __all__ = [
     "RestorerMixin",
     "RichardsonLucyRestorer",
     "SparseCodingRestorer",
+    "TotalVariationRestorer",
     "WienerRestorer",
 ]
