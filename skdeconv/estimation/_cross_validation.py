@@ -109,7 +109,7 @@ def cross_validate(
         moved = sides.gather(0, side[None])[0]
         best, lowest = torch.where(better, moved, best), torch.minimum(low, lowest)
         step = torch.where(better, step, step / 2)
-    seen, order = torch.cat(seen).T.sort(1, stable=True)
+    seen, order = torch.cat(seen).T.sort(dim=1, stable=True)
     found = torch.cat(found).T.gather(1, order)
     value = start * _lowest(seen, found).exp()
     return value, start[:, None] * seen.exp(), found
