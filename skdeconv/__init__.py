@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         RichardsonLucyRestorer,
         SparseCodingRestorer,
         WaveletRestorer,
+        TotalVariationRestorer,
         WienerRestorer,
     )
 
@@ -35,6 +36,7 @@ _HOMES = {
     "RichardsonLucyRestorer": "restorers",
     "SparseCodingRestorer": "restorers",
     "WaveletRestorer": "restorers",
+    "TotalVariationRestorer": "restorers",
     "WienerRestorer": "restorers",
 }
 _PACKAGES = (
@@ -64,6 +66,7 @@ __all__ = [
     "RichardsonLucyRestorer",
     "SparseCodingRestorer",
     "WaveletRestorer",
+    "TotalVariationRestorer",
     "WienerRestorer",
     "__version__",
 ]

@@ -7,6 +7,7 @@ from skdeconv.restorers._nonlocal_means import NonLocalMeansRestorer
 from skdeconv.restorers._richardson_lucy import RichardsonLucyRestorer
 from skdeconv.restorers._sparse_coding import SparseCodingRestorer
 from skdeconv.restorers._wavelet import WaveletRestorer
+from skdeconv.restorers._total_variation import TotalVariationRestorer
 from skdeconv.restorers._wiener import WienerRestorer
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "RichardsonLucyRestorer",
     "SparseCodingRestorer",
     "WaveletRestorer",
+    "TotalVariationRestorer",
     "WienerRestorer",
 ]

@@ -8,6 +8,7 @@ from skdeconv.solvers._richardson_lucy import richardson_lucy
 from skdeconv.solvers._sparse_coding import sparse_denoise
 from skdeconv.solvers._sparse_deconvolution import sparse_deconvolve
 from skdeconv.solvers._wavelet import wavelet_denoise
+from skdeconv.solvers._total_variation import total_variation
 from skdeconv.solvers._wiener import wiener
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "sparse_deconvolve",
     "sparse_denoise",
     "wavelet_denoise",
+    "total_variation",
     "wiener",
 ]
