@@ -18,8 +18,8 @@ if TYPE_CHECKING:
         RestorerMixin,
         RichardsonLucyRestorer,
         SparseCodingRestorer,
-        WaveletRestorer,
         TotalVariationRestorer,
+        WaveletRestorer,
         WienerRestorer,
     )
 
@@ -65,8 +65,8 @@ __all__ = [
     "RestorerMixin",
     "RichardsonLucyRestorer",
     "SparseCodingRestorer",
-    "WaveletRestorer",
     "TotalVariationRestorer",
+    "WaveletRestorer",
     "WienerRestorer",
     "__version__",
 ]

@@ -1,7 +1,7 @@
 """Noise level, and what else an image tells about its own degradation."""
 
-from skdeconv.estimation._curves import lowest
 from skdeconv.estimation._cross_validation import cross_validate
+from skdeconv.estimation._curves import lowest
 from skdeconv.estimation._noise import estimate_noise_std
 from skdeconv.estimation._spectrum import (
     PowerLaw,

@@ -6,8 +6,8 @@ from skdeconv.restorers._median import MedianRestorer
 from skdeconv.restorers._nonlocal_means import NonLocalMeansRestorer
 from skdeconv.restorers._richardson_lucy import RichardsonLucyRestorer
 from skdeconv.restorers._sparse_coding import SparseCodingRestorer
-from skdeconv.restorers._wavelet import WaveletRestorer
 from skdeconv.restorers._total_variation import TotalVariationRestorer
+from skdeconv.restorers._wavelet import WaveletRestorer
 from skdeconv.restorers._wiener import WienerRestorer
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
     "RestorerMixin",
     "RichardsonLucyRestorer",
     "SparseCodingRestorer",
-    "WaveletRestorer",
     "TotalVariationRestorer",
+    "WaveletRestorer",
     "WienerRestorer",
 ]

@@ -7,8 +7,8 @@ from skdeconv.solvers._result import SolverResult
 from skdeconv.solvers._richardson_lucy import richardson_lucy
 from skdeconv.solvers._sparse_coding import sparse_denoise
 from skdeconv.solvers._sparse_deconvolution import sparse_deconvolve
-from skdeconv.solvers._wavelet import wavelet_denoise
 from skdeconv.solvers._total_variation import total_variation
+from skdeconv.solvers._wavelet import wavelet_denoise
 from skdeconv.solvers._wiener import wiener
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
     "richardson_lucy",
     "sparse_deconvolve",
     "sparse_denoise",
-    "wavelet_denoise",
     "total_variation",
+    "wavelet_denoise",
     "wiener",
 ]
