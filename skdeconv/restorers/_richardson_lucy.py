@@ -224,9 +224,9 @@ class RichardsonLucyRestorer(BaseRestorer):
 
     def _psnr_curves(self, images, target, weights):
         """Per batch, the PSNR of each image after each iteration."""
-        truth = target.tensors(images.float_dtype)
-        pairs = zip(batches(images, weights), truth, strict=True)
-        for (x, weight), clean in pairs:
+        truth = target.images(images.float_dtype)  # its batches may be others
+        for x, weight in batches(images, weights):
+            clean = torch.cat(list(islice(truth, len(x))))
             steps = scenes(
                 hide(x, weight), self._blur(), weight=weight, **self._options()
             )
