@@ -21,3 +21,6 @@ __all__ = [
     "periodogram",
 ]
 __all__ = ["cross_validate", "estimate_noise_std"]
+from skdeconv.estimation._poisson import estimate_noise_variance
+
+__all__ = ["estimate_noise_std", "estimate_noise_variance"]
