@@ -7,17 +7,17 @@ from skdeconv.solvers._result import SolverResult
 from skdeconv.solvers._richardson_lucy import richardson_lucy
 from skdeconv.solvers._sparse_coding import sparse_denoise
 from skdeconv.solvers._sparse_deconvolution import sparse_deconvolve
+from skdeconv.solvers._stopping import Stopped, richardson_lucy_of_least_risk
 from skdeconv.solvers._total_variation import total_variation
 from skdeconv.solvers._wavelet import wavelet_denoise
-from skdeconv.solvers._stopping import Stopped, richardson_lucy_of_least_risk
 from skdeconv.solvers._wiener import wiener
 
 __all__ = [
     "SolverResult",
+    "Stopped",
     "bilateral_filter",
     "median_filter",
     "nonlocal_means",
-    "Stopped",
     "richardson_lucy",
     "richardson_lucy_of_least_risk",
     "sparse_deconvolve",
