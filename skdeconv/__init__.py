@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from skdeconv.neural import DeconvRestorer
     from skdeconv.restorers import (
         BaseRestorer,
+        BlockMatchingRestorer,
         RestorerMixin,
         RichardsonLucyRestorer,
         SparseCodingRestorer,
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "BaseRestorer": "restorers",
+    "BlockMatchingRestorer": "restorers",
     "Degradation": "degradations",
     "DeconvRestorer": "neural",
     "RestorerMixin": "restorers",
@@ -47,6 +49,7 @@ _PACKAGES = (
 
 __all__ = [
     "BaseRestorer",
+    "BlockMatchingRestorer",
     "DeconvRestorer",
     "Degradation",
     "RestorerMixin",

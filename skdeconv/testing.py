@@ -13,6 +13,7 @@ from sklearn.utils import get_tags
 
 from skdeconv.operators import LinearOperator
 from skdeconv.restorers import (
+    BlockMatchingRestorer,
     RichardsonLucyRestorer,
     SparseCodingRestorer,
     WienerRestorer,
@@ -57,6 +58,8 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
         RichardsonLucyRestorer(psf, **plain),
         SparseCodingRestorer(n_components=16, patch_size=5 - ndim, ndim=ndim, **plain),
         SparseCodingRestorer(psf, max_iter=10, **plain),
+        BlockMatchingRestorer(patch_size=4, search_radius=4, ndim=ndim, **plain),
+        BlockMatchingRestorer(noise_std=0.05, step=2, ndim=ndim, **plain),
         DeconvRestorer(patches_per_epoch=32, module__width=4, **network),
         DeconvRestorer("conv_transpose", patches_per_epoch=32, **network),
     ]

@@ -1,12 +1,14 @@
 """Classical restorers, and what all restorers share."""
 
 from skdeconv.restorers._base import BaseRestorer, RestorerMixin
+from skdeconv.restorers._block_matching import BlockMatchingRestorer
 from skdeconv.restorers._richardson_lucy import RichardsonLucyRestorer
 from skdeconv.restorers._sparse_coding import SparseCodingRestorer
 from skdeconv.restorers._wiener import WienerRestorer
 
 __all__ = [
     "BaseRestorer",
+    "BlockMatchingRestorer",
     "RestorerMixin",
     "RichardsonLucyRestorer",
     "SparseCodingRestorer",
