@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         BilateralRestorer,
         MedianRestorer,
         NonLocalMeansRestorer,
+        BlockMatchingRestorer,
         RestorerMixin,
         RichardsonLucyRestorer,
         SparseCodingRestorer,
@@ -28,6 +29,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "BaseRestorer": "restorers",
     "BilateralRestorer": "restorers",
+    "BlockMatchingRestorer": "restorers",
     "Degradation": "degradations",
     "DeconvRestorer": "neural",
     "MedianRestorer": "restorers",
@@ -58,6 +60,7 @@ _PACKAGES = (
 __all__ = [
     "BaseRestorer",
     "BilateralRestorer",
+    "BlockMatchingRestorer",
     "DeconvRestorer",
     "Degradation",
     "MedianRestorer",

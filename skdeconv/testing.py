@@ -16,6 +16,7 @@ from skdeconv.restorers import (
     BilateralRestorer,
     MedianRestorer,
     NonLocalMeansRestorer,
+    BlockMatchingRestorer,
     RichardsonLucyRestorer,
     SparseCodingRestorer,
     WaveletRestorer,
@@ -65,6 +66,8 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
         BilateralRestorer(ndim=ndim, **plain),
         NonLocalMeansRestorer(search_radius=4 - ndim, ndim=ndim, **plain),
         WaveletRestorer(levels=2, ndim=ndim, **plain),
+        BlockMatchingRestorer(patch_size=4, search_radius=4, ndim=ndim, **plain),
+        BlockMatchingRestorer(noise_std=0.05, step=2, ndim=ndim, **plain),
         DeconvRestorer(patches_per_epoch=32, module__width=4, **network),
         DeconvRestorer("conv_transpose", patches_per_epoch=32, **network),
     ]
