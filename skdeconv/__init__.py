@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from skdeconv.restorers import (
         BaseRestorer,
         BilateralRestorer,
+        BlockMatchingRestorer,
         MedianRestorer,
         NonLocalMeansRestorer,
-        BlockMatchingRestorer,
         RestorerMixin,
         RichardsonLucyRestorer,
         SparseCodingRestorer,

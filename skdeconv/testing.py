@@ -14,9 +14,9 @@ from sklearn.utils import get_tags
 from skdeconv.operators import LinearOperator
 from skdeconv.restorers import (
     BilateralRestorer,
+    BlockMatchingRestorer,
     MedianRestorer,
     NonLocalMeansRestorer,
-    BlockMatchingRestorer,
     RichardsonLucyRestorer,
     SparseCodingRestorer,
     WaveletRestorer,

@@ -2,9 +2,9 @@
 
 from skdeconv.restorers._base import BaseRestorer, RestorerMixin
 from skdeconv.restorers._bilateral import BilateralRestorer
+from skdeconv.restorers._block_matching import BlockMatchingRestorer
 from skdeconv.restorers._median import MedianRestorer
 from skdeconv.restorers._nonlocal_means import NonLocalMeansRestorer
-from skdeconv.restorers._block_matching import BlockMatchingRestorer
 from skdeconv.restorers._richardson_lucy import RichardsonLucyRestorer
 from skdeconv.restorers._sparse_coding import SparseCodingRestorer
 from skdeconv.restorers._total_variation import TotalVariationRestorer
@@ -14,9 +14,9 @@ from skdeconv.restorers._wiener import WienerRestorer
 __all__ = [
     "BaseRestorer",
     "BilateralRestorer",
+    "BlockMatchingRestorer",
     "MedianRestorer",
     "NonLocalMeansRestorer",
-    "BlockMatchingRestorer",
     "RestorerMixin",
     "RichardsonLucyRestorer",
     "SparseCodingRestorer",

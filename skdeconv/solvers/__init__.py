@@ -1,9 +1,9 @@
 """Pure functions of tensors and operators that restore images."""
 
 from skdeconv.solvers._bilateral import bilateral_filter
+from skdeconv.solvers._collaborative import collaborative_filter
 from skdeconv.solvers._median import median_filter
 from skdeconv.solvers._nonlocal_means import nonlocal_means
-from skdeconv.solvers._collaborative import collaborative_filter
 from skdeconv.solvers._result import SolverResult
 from skdeconv.solvers._richardson_lucy import richardson_lucy
 from skdeconv.solvers._sparse_coding import sparse_denoise
@@ -17,9 +17,9 @@ __all__ = [
     "SolverResult",
     "Stopped",
     "bilateral_filter",
+    "collaborative_filter",
     "median_filter",
     "nonlocal_means",
-    "collaborative_filter",
     "richardson_lucy",
     "richardson_lucy_of_least_risk",
     "sparse_deconvolve",
