@@ -64,7 +64,18 @@ class PowerLaw:
     lowest: float
 
     def __call__(self, frequency: Tensor) -> Tensor:
-        """Power per pixel, of shape (batch, *frequency.shape)."""
+        """Evaluate the law.
+
+        Parameters
+        ----------
+        frequency : Tensor
+            Distance from zero frequency in cycles per pixel.
+
+        Returns
+        -------
+        power : Tensor of shape (batch, *frequency.shape)
+            Power per pixel.
+        """
         each = (..., *(None,) * frequency.ndim)
         octave = frequency.clamp_min(self.lowest).log()
         return (self.log_amplitude[each] - self.exponent[each] * octave).exp()
