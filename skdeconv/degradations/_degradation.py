@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from numbers import Integral
 from typing import Self
 
+import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Generator, Tensor
@@ -25,9 +26,10 @@ from skdeconv.operators import Blur, Downsample, LinearOperator
 class Degradation(TransformerMixin, BaseEstimator):
     """What a camera does to a clean image: operators and noises, in order.
 
-    ``transform`` keeps the size of the images, unless a step makes pixels coarser. ``pair`` is the realistic simulation for
-    benchmarks: it blurs the full image and returns what was observed and the truth,
-    both cropped to the part that no border touched.
+    ``transform`` keeps the size of the images, unless a step makes pixels coarser.
+    ``pair`` is the realistic simulation for benchmarks: it blurs the full image and
+    returns what was observed and the truth, both cropped to the part that no border
+    touched.
 
     As the first step of a ``Pipeline`` it degrades at ``predict`` too, which is right
     for scoring a restorer on clean images, and for nothing else. To train a network on
@@ -195,6 +197,14 @@ class Degradation(TransformerMixin, BaseEstimator):
 
     def _generator(self):
         return Generator().manual_seed(draw_seed(self.random_state))
+
+    def _margins(self):
+        """Pixels before and after the frame, per axis, that see a border."""
+        margins = np.zeros((self._n_spatial(), 2), dtype=int)
+        for step in self.steps:
+            if isinstance(step, Blur):
+                margins += step.margins
+        return margins
 
     def _frame(self, shape):
         """Slices of the pixels that `pair` shows, and of which it sees no border."""
