@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from skdeconv.restorers import (
         BaseRestorer,
         BilateralRestorer,
+        BlockMatchingRestorer,
         MedianRestorer,
         NonLocalMeansRestorer,
         RestorerMixin,
         RichardsonLucyRestorer,
         SparseCodingRestorer,
+        TotalVariationRestorer,
         WaveletRestorer,
         WienerRestorer,
     )
@@ -27,6 +29,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "BaseRestorer": "restorers",
     "BilateralRestorer": "restorers",
+    "BlockMatchingRestorer": "restorers",
     "Degradation": "degradations",
     "DeconvRestorer": "neural",
     "MedianRestorer": "restorers",
@@ -35,6 +38,7 @@ _HOMES = {
     "RichardsonLucyRestorer": "restorers",
     "SparseCodingRestorer": "restorers",
     "WaveletRestorer": "restorers",
+    "TotalVariationRestorer": "restorers",
     "WienerRestorer": "restorers",
 }
 _PACKAGES = (
@@ -56,6 +60,7 @@ _PACKAGES = (
 __all__ = [
     "BaseRestorer",
     "BilateralRestorer",
+    "BlockMatchingRestorer",
     "DeconvRestorer",
     "Degradation",
     "MedianRestorer",
@@ -63,6 +68,7 @@ __all__ = [
     "RestorerMixin",
     "RichardsonLucyRestorer",
     "SparseCodingRestorer",
+    "TotalVariationRestorer",
     "WaveletRestorer",
     "WienerRestorer",
     "__version__",

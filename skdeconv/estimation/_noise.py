@@ -24,7 +24,11 @@ CLIPPED = 0.002
 
 
 def estimate_noise_std(
-    x: Tensor, ndim: int, *, return_reliability: bool = False
+    x: Tensor,
+    ndim: int,
+    *,
+    weight: Tensor | None = None,
+    return_reliability: bool = False,
 ) -> Tensor | tuple[Tensor, Tensor]:
     r"""Estimate the standard deviation of white Gaussian noise in each image.
 
@@ -49,6 +53,8 @@ def estimate_noise_std(
         Images; the channels of an image share one noise level.
     ndim : int
         Number of spatial axes.
+    weight : Tensor of the shape of x, or None, default=None
+        Pixels of weight 0 are left out.
     return_reliability : bool, default=False
         Whether to tell how far the estimates are to be trusted.
 
@@ -82,6 +88,8 @@ def estimate_noise_std(
     """
     flat = _flat(x, ndim)
     mute = flat | _clipped(x, ndim)
+    if weight is not None:
+        mute |= weight == 0
     sizes = tuple(min(round(PATCH_PIXELS ** (1 / ndim)), n) for n in x.shape[2:])
     least = LEAST * (prod(sizes) - 1)
 

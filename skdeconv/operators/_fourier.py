@@ -1,9 +1,14 @@
 """Real Fourier transforms over the spatial axes of a batch."""
 
 import numpy as np
+import scipy.fft
 import torch
 from scipy.fft import next_fast_len
 from torch import Tensor
+
+# From this many values on, SciPy's transforms are faster than torch's on a CPU; most
+# of all the inverse one, which torch gives a copy of the spectrum.
+LARGE = 2**22
 
 
 def spatial_axes(ndim: int) -> tuple[int, ...]:
@@ -18,12 +23,30 @@ def fast_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def fft(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Real transform over the last ``len(shape)`` axes, zero-padded to `shape`."""
-    return torch.fft.rfftn(x, s=shape, dim=spatial_axes(len(shape)))
+    axes = spatial_axes(len(shape))
+    if not _goes_to_scipy(x, x.numel()):
+        return torch.fft.rfftn(x, s=shape, dim=axes)
+    workers = torch.get_num_threads()
+    return torch.from_numpy(scipy.fft.rfftn(x.numpy(), shape, axes, workers=workers))
 
 
-def ifft(spectrum: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Inverse of :func:`fft`."""
-    return torch.fft.irfftn(spectrum, s=shape, dim=spatial_axes(len(shape)))
+def ifft(
+    spectrum: Tensor, shape: tuple[int, ...], *, overwrite: bool = False
+) -> Tensor:
+    """Inverse of :func:`fft`; with `overwrite`, the spectrum may be lost."""
+    axes = spatial_axes(len(shape))
+    if not _goes_to_scipy(spectrum, 2 * spectrum.numel()):
+        return torch.fft.irfftn(spectrum, s=shape, dim=axes)
+    values, workers = spectrum.numpy(), torch.get_num_threads()
+    if len(axes) > 1:
+        values = scipy.fft.ifftn(
+            values, axes=axes[:-1], overwrite_x=overwrite, workers=workers
+        )
+    return torch.from_numpy(scipy.fft.irfft(values, shape[-1], workers=workers))
+
+
+def _goes_to_scipy(x, size):
+    return size >= LARGE and x.device.type == "cpu" and not x.requires_grad
 
 
 def transfer_function(
@@ -41,3 +64,13 @@ def transfer_function(
     np.add.at(kernel, index, psf)
     spectrum = fft(torch.from_numpy(kernel).to(device), shape)
     return spectrum.to(torch.complex128 if dtype == torch.float64 else torch.complex64)
+
+
+def radial_frequency(shape: tuple[int, ...], *, device=None, dtype=torch.float32):
+    """Distance from zero frequency, in cycles per pixel, shaped for :func:`fft`."""
+    square = 0
+    for axis, n in zip(spatial_axes(len(shape)), shape, strict=True):
+        frequencies = torch.fft.rfftfreq if axis == -1 else torch.fft.fftfreq
+        wave = frequencies(n, dtype=torch.float64, device=device)
+        square = square + (wave**2).reshape(-1, *(1,) * (-axis - 1))
+    return square.sqrt().to(dtype)

@@ -1,37 +1,10 @@
 """What denoisers share: the noise level, given, measured or estimated."""
 
-import warnings
-from math import prod
-from numbers import Real
-
 import torch
 from torch import Tensor
 
-from skdeconv._params import Interval, StrOptions
-from skdeconv.estimation import estimate_noise_std
-from skdeconv.exceptions import NoiseWarning
 from skdeconv.restorers._base import BaseRestorer
-
-NOISE_STD = [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})]
-
-# An estimate is doubtful below this reliability. It matters in images of so many
-# pixels, smaller ones are never sure, and where it is more than this part of the range.
-RELIABLE, PIXELS, NOTABLE = 0.4, 4096, 0.01
-
-
-def automatic_noise_std(x: Tensor, data_range: float) -> Tensor:
-    """Estimate the noise level of each image; warn where it cannot be known."""
-    level, reliability = estimate_noise_std(x, x.ndim - 2, return_reliability=True)
-    doubtful = (reliability < RELIABLE) & (level > NOTABLE * data_range)
-    if x.ndim > 3 and prod(x.shape[2:]) >= PIXELS and doubtful.any():
-        warnings.warn(
-            "noise_std='auto' is unsure: texture, or too few pixels that are neither "
-            "constant nor saturated, leave a doubtful estimate of "
-            f"{float(level[doubtful][0]):.3g}. Pass noise_std if you know it.",
-            NoiseWarning,
-            stacklevel=6,
-        )
-    return level
+from skdeconv.restorers._noise import automatic_noise_std, pair_noise_std
 
 
 class Denoiser(BaseRestorer):
@@ -51,9 +24,7 @@ class Denoiser(BaseRestorer):
             ]
             self.noise_std_ = torch.cat(levels).numpy()
         else:
-            pairs = zip(images.images(), target.images(images.float_dtype), strict=True)
-            errors = [(x - y).square().mean() for x, y in pairs]
-            self.noise_std_ = float(torch.stack(errors).mean().sqrt())
+            self.noise_std_ = pair_noise_std(images, target)
 
     def _restore(
         self,

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from skdeconv._params import Interval
 from skdeconv.restorers._base import DATA_RANGE, NDIM
-from skdeconv.restorers._denoiser import NOISE_STD, Denoiser
+from skdeconv.restorers._denoiser import Denoiser
+from skdeconv.restorers._noise import NOISE_STD
 from skdeconv.solvers import nonlocal_means
 
 

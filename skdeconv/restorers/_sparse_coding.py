@@ -9,9 +9,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from skdeconv._params import Interval, RandomState, StrOptions, draw_seed
-from skdeconv.operators import Blur
 from skdeconv.restorers._base import DATA_RANGE, NDIM, PSF, BaseRestorer
-from skdeconv.restorers._denoiser import automatic_noise_std
+from skdeconv.restorers._noise import NOISE_STD, automatic_noise_std, pair_noise_std
 from skdeconv.solvers import sparse_deconvolve, sparse_denoise
 from skdeconv.solvers._patches import clip_patch_size, sample_patches
 from skdeconv.solvers._sparse_coding import (
@@ -138,7 +137,7 @@ class SparseCodingRestorer(BaseRestorer):
 
     _parameter_constraints: dict = {
         "psf": PSF,
-        "noise_std": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
+        "noise_std": NOISE_STD,
         "patch_size": [Interval(Integral, 1, None, closed="left")],
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -197,21 +196,7 @@ class SparseCodingRestorer(BaseRestorer):
                 automatic_noise_std(x, self.data_range_) for x in images.tensors()
             ]
             return torch.cat(levels).numpy()
-        pairs = zip(images.images(), target.images(images.float_dtype), strict=True)
-        errors = [self._misfit(x, y).square().mean() for x, y in pairs]
-        return float(torch.stack(errors).mean().sqrt())
-
-    def _misfit(self, x, y):
-        """What the blur does not explain, away from the borders."""
-        if self.psf_ is None:
-            return x - y
-        blur = Blur.unchecked(self.psf_, "reflect")
-        room = zip(x.shape[2:], blur.margins, strict=True)
-        inside = [
-            slice(before, n - after) if n > before + after else slice(None)
-            for n, (before, after) in room
-        ]
-        return (x - blur(y))[(..., *inside)]
+        return pair_noise_std(images, target, self.psf_)
 
     def _restore(self, x, noise_std=None, weight=None) -> Tensor:
         ndim = x.ndim - 2

@@ -67,14 +67,14 @@ class StrengthMixin:
             with inference_mode():
                 choices = [
                     self._choose(hide(x, weight), weight=weight)
-                    for x, weight in self._batches(images, weights)
+                    for x, weight in batches(images, weights)
                 ]
             self._keep(
                 torch.cat([c.value for c in choices]).cpu().numpy(),
                 self._criterion,
                 {
-                    self._strength: _rows([c.values for c in choices]),
-                    "criterion": _rows([c.criterion for c in choices]),
+                    self._strength: stack_rows([c.values for c in choices]),
+                    "criterion": stack_rows([c.criterion for c in choices]),
                 },
             )
 
@@ -85,13 +85,6 @@ class StrengthMixin:
         else:
             strength = torch.full((len(x),), strength, dtype=x.dtype, device=x.device)
         return self._solve(x, strength, noise_std, weight)
-
-    def _batches(self, images, weights):
-        """Tensors of images and of their weights, which may be None."""
-        if weights is None:
-            return ((x, None) for x in images.tensors())
-        pairs = (images.tensors(), weights.tensors(images.float_dtype))
-        return zip(*pairs, strict=True)
 
     def _tune(self, images, target, weights):
         """Find the strength of the best score: by decades, then ever closer."""
@@ -124,7 +117,15 @@ class StrengthMixin:
         self.path_ = path
 
 
-def _rows(parts):
+def batches(images, weights):
+    """Tensors of images and of their weights, which may be None."""
+    if weights is None:
+        return ((x, None) for x in images.tensors())
+    pairs = (images.tensors(), weights.tensors(images.float_dtype))
+    return zip(*pairs, strict=True)
+
+
+def stack_rows(parts):
     """Stack curves of chunks, which may differ in their number of values."""
     n = max(part.shape[1] for part in parts)
     padded = [
