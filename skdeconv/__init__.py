@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from skdeconv.neural import DeconvRestorer
     from skdeconv.restorers import (
         BaseRestorer,
+        LeastSquaresRestorer,
         RestorerMixin,
         RichardsonLucyRestorer,
         SparseCodingRestorer,
@@ -25,6 +26,7 @@ _HOMES = {
     "BaseRestorer": "restorers",
     "Degradation": "degradations",
     "DeconvRestorer": "neural",
+    "LeastSquaresRestorer": "restorers",
     "RestorerMixin": "restorers",
     "RichardsonLucyRestorer": "restorers",
     "SparseCodingRestorer": "restorers",
@@ -51,6 +53,7 @@ __all__ = [
     "BaseRestorer",
     "DeconvRestorer",
     "Degradation",
+    "LeastSquaresRestorer",
     "RestorerMixin",
     "RichardsonLucyRestorer",
     "SparseCodingRestorer",

@@ -13,8 +13,10 @@ from sklearn.utils import get_tags
 
 from skdeconv.operators import LinearOperator
 from skdeconv.restorers import (
+    LeastSquaresRestorer,
     RichardsonLucyRestorer,
     SparseCodingRestorer,
+    TotalVariationRestorer,
     WienerRestorer,
 )
 
@@ -54,6 +56,12 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
         WienerRestorer(psf, **plain),
         WienerRestorer(psf, boundary="periodic", regularizer="identity", **plain),
         WienerRestorer(psf, boundary="reflect", **plain),
+        LeastSquaresRestorer(psf, **plain),
+        LeastSquaresRestorer(
+            psf, method="fista", nonnegative=True, alpha=1e-3, max_iter=10, **plain
+        ),
+        TotalVariationRestorer(ndim=ndim, **plain),
+        TotalVariationRestorer(psf, alpha=1e-3, max_iter=30, **plain),
         RichardsonLucyRestorer(psf, **plain),
         SparseCodingRestorer(n_components=16, patch_size=5 - ndim, ndim=ndim, **plain),
         SparseCodingRestorer(psf, max_iter=10, **plain),
