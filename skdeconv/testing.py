@@ -56,7 +56,7 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
         WienerRestorer(psf, **plain),
         WienerRestorer(psf, boundary="periodic", regularizer="identity", **plain),
         WienerRestorer(psf, boundary="reflect", **plain),
-        LeastSquaresRestorer(psf, **plain),
+        LeastSquaresRestorer(psf, max_iter=20, **plain),
         LeastSquaresRestorer(
             psf, method="fista", nonnegative=True, alpha=1e-3, max_iter=10, **plain
         ),

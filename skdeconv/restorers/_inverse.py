@@ -18,6 +18,9 @@ class InverseMixin(StrengthMixin):
     """
 
     _takes_mask = True
+    # Criterion where no noise level is given: "gcv" does without one, "sure" has it
+    # estimated, except with an operator, behind which noise cannot be told.
+    _blind = "gcv"
 
     def _scene(
         self, x: Tensor, strength: Tensor, weight: Tensor | None, quick: bool = False
@@ -31,7 +34,9 @@ class InverseMixin(StrengthMixin):
 
     @property
     def _criterion(self):
-        return "gcv" if self.noise_std == "auto" else "sure"
+        if self.noise_std != "auto":
+            return "sure"
+        return "gcv" if self.operator is not None else self._blind
 
     def _solve(self, x, strength, noise_std=None, weight=None) -> Tensor:
         scene = self._scene(x, strength, weight)
@@ -47,10 +52,13 @@ class InverseMixin(StrengthMixin):
             noise_std = self.noise_std
         spread = x.flatten(1).std(1, correction=0)
         if noise_std is not None:
-            level = noise_std = torch.as_tensor(noise_std).to(x).expand(len(x))
-        elif self.operator is not None or weight is not None:
+            noise_std = torch.as_tensor(noise_std).to(x).expand(len(x))
+        elif self._criterion == "sure":
+            noise_std = estimate_noise_std(x, x.ndim - 2)
+        level = noise_std
+        if noise_std is None and (self.operator is not None or weight is not None):
             level = spread / 20  # what is missing would pass for noise
-        else:
+        elif noise_std is None:
             level = estimate_noise_std(x, x.ndim - 2)
         level = torch.maximum(level, spread / 1000)
         operator = self._operator()

@@ -33,8 +33,8 @@ class LeastSquaresRestorer(InverseMixin, BaseRestorer):
     alpha : float or "auto", default="auto"
         Weight of the penalty against the squared misfit, without unit; larger is
         smoother. ``"auto"`` takes the best PSNR where ``fit`` is given y; else it is
-        chosen for each image that is restored, by generalised cross-validation, or by
-        Stein's unbiased risk estimate where `noise_std` is given.
+        chosen for each image that is restored, by Stein's unbiased risk estimate, or
+        by generalised cross-validation where there is an `operator` and no `noise_std`.
     operator : LinearOperator or None, default=None
         What to invert instead of a PSF; the answer has the shape of its domain.
     method : {"cg", "landweber", "fista"}, default="cg"
@@ -46,11 +46,11 @@ class LeastSquaresRestorer(InverseMixin, BaseRestorer):
     regularizer : {"laplacian", "identity"}, default="laplacian"
         The penalty: L is the Laplacian, or x less its mean.
     noise_std : float or "auto", default="auto"
-        Standard deviation of the noise in the units of X, which helps to choose
-        `alpha`. ``"auto"`` does without.
+        Standard deviation of the noise in the units of X, by which `alpha` is chosen.
+        ``"auto"`` estimates it, for which most pixels of a mask must be known.
     max_iter : int, default=100
         Most iterations.
-    tol : float, default=1e-5
+    tol : float, default=1e-4
         An image is done when an iteration lowers its objective by no more than this
         fraction.
     boundary : {"extended", "reflect", "periodic"}, default="extended"
@@ -138,6 +138,7 @@ class LeastSquaresRestorer(InverseMixin, BaseRestorer):
         "data_range": DATA_RANGE,
         "clip": ["boolean"],
     }
+    _blind = "sure"
 
     def __init__(
         self,
@@ -150,7 +151,7 @@ class LeastSquaresRestorer(InverseMixin, BaseRestorer):
         regularizer: str = "laplacian",
         noise_std: float | str = "auto",
         max_iter: int = 100,
-        tol: float = 1e-5,
+        tol: float = 1e-4,
         boundary: str = "extended",
         ndim: int = 2,
         data_range: float | None = None,
@@ -188,7 +189,7 @@ class LeastSquaresRestorer(InverseMixin, BaseRestorer):
             method=self.method,
             nonnegative=self.nonnegative,
             weight=weight,
-            tol=self.tol,
+            tol=max(self.tol, 1e-3) if quick else self.tol,
             max_iter=self.max_iter,
         ).x
 
