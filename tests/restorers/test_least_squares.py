@@ -8,13 +8,20 @@ from skdeconv.metrics import psnr
 from skdeconv.operators import Downsample
 
 
+@pytest.fixture
+def scene(blurred):
+    """A part of what was observed, with the border of one corner."""
+    psf, observed, truth = blurred
+    return psf, *([x[:72, :72] for x in images[:1]] for images in (observed, truth))
+
+
 def restorer(*arguments, **parameters):
     return LeastSquaresRestorer(*arguments, data_range=255, **parameters)
 
 
 @pytest.mark.parametrize("method", ["cg", "fista"])
-def test_automatic_strength_is_right_also_at_the_border(blurred, border_gain, method):
-    psf, observed, truth = blurred
+def test_automatic_strength_is_right_also_at_the_border(scene, border_gain, method):
+    psf, observed, truth = scene
     alone = restorer(psf, method=method, nonnegative=method != "cg").fit(observed)
     assert alone.criterion_ == "sure"
     assert alone.alpha_.shape == (len(observed),)
@@ -30,17 +37,17 @@ def test_automatic_strength_is_right_also_at_the_border(blurred, border_gain, me
         assert min(r.min() for r in restored) >= 0
 
 
-def test_pairs_and_numbers(blurred):
-    psf, observed, truth = blurred
-    taught = restorer(psf, max_iter=30).fit(observed, truth)
+def test_pairs_and_numbers(scene):
+    psf, observed, truth = scene
+    taught = restorer(psf, max_iter=5).fit(observed, truth)
     assert taught.criterion_ == "psnr"
     given = restorer(psf, alpha=0.01).fit(observed)
     assert given.alpha_ == 0.01
     assert given.path_ is None
 
 
-def test_iterations_regularise(blurred):
-    psf, observed, truth = blurred
+def test_iterations_regularise(scene):
+    psf, observed, truth = scene
     before = psnr(truth, observed, data_range=255)
     scores = [
         restorer(psf, alpha=0, tol=0, max_iter=n).fit(observed).score(observed, truth)
@@ -51,7 +58,7 @@ def test_iterations_regularise(blurred):
 
 
 def test_super_resolution(photographs):
-    clean = np.stack([p[:64, :64] for p in photographs]).astype(np.float32)
+    clean = np.stack([p[:64, :64] for p in photographs[:1]]).astype(np.float32)
     coarse = clean.reshape(-1, 32, 2, 32, 2).mean((2, 4))
     finer = restorer(operator=Downsample(2, "area"), alpha=1e-4).fit(coarse)
     repeated = psnr(clean, coarse.repeat(2, 1).repeat(2, 2), data_range=255)
@@ -59,12 +66,12 @@ def test_super_resolution(photographs):
     assert finer.score(coarse, clean) > repeated + 0.5
 
 
-def test_dead_pixels_have_no_influence(blurred):
-    psf, observed, _ = blurred
+def test_dead_pixels_have_no_influence(scene):
+    psf, observed, _ = scene
     X = np.stack([o[:40, :40] for o in observed])
     mask = np.ones(X.shape, dtype=bool)
     mask[:, 10:12, 20] = False
-    fitted = restorer(psf, max_iter=20).fit(X, mask=mask)
+    fitted = restorer(psf, alpha=0.01, max_iter=20).fit(X, mask=mask)
     expected = fitted.predict(X, mask=mask)
     assert np.array_equal(fitted.predict(np.where(mask, X, 1e4), mask=mask), expected)
 

@@ -11,7 +11,7 @@ from skdeconv.operators import Blur, Downsample, Mask, gaussian_psf
 
 @pytest.fixture(scope="module")
 def clean(photographs):
-    return np.stack([p[:96, :96] for p in photographs]).astype(np.float32)
+    return np.stack([p[:64, :64] for p in photographs[:2]]).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -20,13 +20,20 @@ def noisy(clean):
     return clean + noise.astype(np.float32)
 
 
+@pytest.fixture
+def scene(blurred):
+    """A part of what was observed, with the border of one corner."""
+    psf, observed, truth = blurred
+    return psf, *([x[:80, :80] for x in images[:2]] for images in (observed, truth))
+
+
 def restorer(*arguments, **parameters):
     return TotalVariationRestorer(*arguments, data_range=255, **parameters)
 
 
 def best(make, observed, truth):
     """Best mean PSNR on a grid of strengths."""
-    grid = np.geomspace(1e-3, 0.5, 12)
+    grid = np.geomspace(3e-3, 0.5, 8)
     return max(make(alpha=a).fit(observed).score(observed, truth) for a in grid)
 
 
@@ -47,8 +54,8 @@ def test_pairs_freeze_the_best_strength(noisy, clean):
     assert taught.score(noisy, clean) > best(restorer, noisy, clean) - 0.05
 
 
-def test_deblurring_is_right_at_the_border(blurred, border_gain):
-    psf, observed, truth = blurred
+def test_deblurring_is_right_at_the_border(scene, border_gain):
+    psf, observed, truth = scene
     alone = restorer(psf).fit(observed)
     before = psnr(truth, observed, data_range=255)
     assert alone.score(observed, truth) > before + 1
@@ -85,9 +92,9 @@ def test_inpainting_beats_the_neighbourhood(clean):
 
 def test_super_resolution_beats_repetition(clean):
     shrink = Downsample(2, "area")
-    coarse = clean.reshape(-1, 48, 2, 48, 2).mean((2, 4))
+    coarse = clean.reshape(-1, 32, 2, 32, 2).mean((2, 4))
     coarse = coarse + np.random.default_rng(0).normal(0, 2, coarse.shape)
-    finer = restorer(operator=shrink).fit(coarse)
+    finer = restorer(operator=shrink, max_iter=150).fit(coarse)
     repeated = coarse.repeat(2, 1).repeat(2, 2)
     assert finer.predict(coarse).shape == clean.shape
     assert finer.criterion_ == "gcv"
@@ -99,11 +106,11 @@ def test_an_extended_blur_as_operator_gives_the_scene(clean):
     psf = gaussian_psf(1.0)
     degrade = Degradation([Blur(psf), GaussianNoise(2)], random_state=0)
     observed, truth = degrade.pair(clean)
-    scene = restorer(operator=Blur(psf, "extended"), alpha=3e-3).fit(observed)
+    whole = restorer(operator=Blur(psf, "extended"), alpha=3e-3).fit(observed)
     framed = restorer(psf, alpha=3e-3).fit(observed)
-    assert scene.predict(observed).shape == clean.shape
-    assert scene.score(observed, clean) > 20
-    assert np.allclose(scene.predict(observed)[:, 4:-4, 4:-4], framed.predict(observed))
+    assert whole.predict(observed).shape == clean.shape
+    assert whole.score(observed, clean) > 20
+    assert np.allclose(whole.predict(observed)[:, 4:-4, 4:-4], framed.predict(observed))
     assert framed.score(observed, truth) > psnr(truth, observed, data_range=255)
 
 
