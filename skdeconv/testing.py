@@ -22,10 +22,12 @@ from skdeconv.operators import (
 from skdeconv.restorers import (
     BilateralRestorer,
     BlockMatchingRestorer,
+    LeastSquaresRestorer,
     MedianRestorer,
     NonLocalMeansRestorer,
     RichardsonLucyRestorer,
     SparseCodingRestorer,
+    TotalVariationRestorer,
     WaveletRestorer,
     WienerRestorer,
 )
@@ -67,6 +69,14 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
         WienerRestorer(psf, **plain),
         WienerRestorer(psf, boundary="periodic", regularizer="spectrum", **plain),
         WienerRestorer(psf, alpha=1e-2, boundary="reflect", **plain),
+        WienerRestorer(psf, boundary="periodic", regularizer="identity", **plain),
+        WienerRestorer(psf, boundary="reflect", **plain),
+        LeastSquaresRestorer(psf, max_iter=20, **plain),
+        LeastSquaresRestorer(
+            psf, method="fista", nonnegative=True, alpha=1e-3, max_iter=10, **plain
+        ),
+        TotalVariationRestorer(ndim=ndim, **plain),
+        TotalVariationRestorer(psf, alpha=1e-3, max_iter=30, **plain),
         RichardsonLucyRestorer(psf, **plain),
         SparseCodingRestorer(n_components=16, patch_size=5 - ndim, ndim=ndim, **plain),
         SparseCodingRestorer(psf, max_iter=10, **plain),

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from skimage.io import imread
 
-from skdeconv import Degradation, TotalVariationRestorer
+from skdeconv import Degradation, LeastSquaresRestorer, TotalVariationRestorer
 from skdeconv._images import middle
 from skdeconv.degradations import GaussianNoise
 from skdeconv.metrics import psnr
@@ -29,6 +29,7 @@ RESTORERS = {
         np.geomspace(3e-4, 1, 28),
         True,
     ),
+    "LeastSquares": (LeastSquaresRestorer, "alpha", np.geomspace(1e-4, 3, 28), True),
 }
 
 
@@ -63,6 +64,7 @@ def main():
     parser.add_argument("folder")
     parser.add_argument("--kernels", help="folder of .npy files with further PSFs")
     parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--step", type=int, default=1, help="take every n-th strength")
     parser.add_argument("--only", help="restorers whose name holds this")
     parser.add_argument("--blur", help="blurs whose name holds this")
     options = parser.parse_args()
@@ -86,7 +88,7 @@ def main():
                 observed, truth = observe(images, psf, noise, options.size)
                 table = [
                     scores(kind(psf, data_range=255, **{parameter: v}), observed, truth)
-                    for v in grid
+                    for v in grid[:: options.step]
                 ]
                 oracle = np.max(table, axis=0)
                 chosen = scores(kind(psf, data_range=255), observed, truth)

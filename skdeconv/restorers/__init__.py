@@ -3,6 +3,7 @@
 from skdeconv.restorers._base import BaseRestorer, RestorerMixin
 from skdeconv.restorers._bilateral import BilateralRestorer
 from skdeconv.restorers._block_matching import BlockMatchingRestorer
+from skdeconv.restorers._least_squares import LeastSquaresRestorer
 from skdeconv.restorers._median import MedianRestorer
 from skdeconv.restorers._nonlocal_means import NonLocalMeansRestorer
 from skdeconv.restorers._richardson_lucy import RichardsonLucyRestorer
@@ -15,6 +16,7 @@ __all__ = [
     "BaseRestorer",
     "BilateralRestorer",
     "BlockMatchingRestorer",
+    "LeastSquaresRestorer",
     "MedianRestorer",
     "NonLocalMeansRestorer",
     "RestorerMixin",

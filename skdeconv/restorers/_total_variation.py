@@ -2,23 +2,18 @@
 
 from numbers import Integral, Real
 
-import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from skdeconv._params import Interval, StrOptions
-from skdeconv.estimation import cross_validate, estimate_noise_std
 from skdeconv.operators import Blur, LinearOperator
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.restorers._base import DATA_RANGE, NDIM, OPERATOR, PSF, BaseRestorer
-from skdeconv.restorers._strength import Choice, StrengthMixin
+from skdeconv.restorers._inverse import InverseMixin
 from skdeconv.solvers import total_variation
 
-# Pixels that the strength is chosen on: the middle of larger images.
-SAMPLE = 2**16
 
-
-class TotalVariationRestorer(StrengthMixin, BaseRestorer):
+class TotalVariationRestorer(InverseMixin, BaseRestorer):
     r"""Flat regions with sharp edges: the isotropic total variation.
 
     It minimises
@@ -130,7 +125,6 @@ class TotalVariationRestorer(StrengthMixin, BaseRestorer):
         "data_range": DATA_RANGE,
         "clip": ["boolean"],
     }
-    _takes_mask = True
     _span = (1e-5, 1e1)
 
     def __init__(
@@ -162,78 +156,18 @@ class TotalVariationRestorer(StrengthMixin, BaseRestorer):
         self.n_iter_ = self.max_iter
         super()._fit(images, target, weights)
 
-    @property
-    def _criterion(self):
-        return "gcv" if self.noise_std == "auto" else "sure"
-
-    def _minimise(self, x, strength, weight, **options):
-        """Answers in the operator's domain, for alpha without unit."""
-        strength = strength[:, None] * (self.data_range_ / 2)
+    def _scene(self, x, strength, weight, quick=False) -> Tensor:
         operator = self._operator()
-        return total_variation(x, operator, alpha=strength, weight=weight, **options).x
-
-    def _solve(self, x, strength, noise_std=None, weight=None) -> Tensor:
         options = {"tol": self.tol, "max_iter": self.max_iter}
-        scene = self._minimise(x, strength, weight, **options)
-        return scene if self.psf_ is None else scene[self._frame(x)]
-
-    def _frame(self, x):
-        """Index of the frame of x in the scene behind it."""
-        blur = self._blur()
-        margins = blur.margins if blur.boundary == "extended" else ((0, 0),) * blur.ndim
-        edges = zip(x.shape[2:], margins, strict=True)
-        return (..., *(slice(first, first + n) for n, (first, _) in edges))
-
-    def _choose(self, x, noise_std=None, weight=None) -> Choice:
-        if self.operator is None:
-            x, weight = (_middle(v, self.psf_) for v in (x, weight))
-        if noise_std is None and self.noise_std != "auto":
-            noise_std = self.noise_std
-        if noise_std is not None:
-            noise_std = torch.as_tensor(noise_std).to(x).expand(len(x))
-        level, start = self._guess(x, noise_std, weight)
-        operator = self._operator()
-
-        def predict(y, strength):
-            n = len(y) // len(x)
-            weights = None if weight is None else weight.repeat(n, *(1,) * (x.ndim - 1))
+        if quick:
             options = {"tol": 1e-3, "max_iter": 500}
             if isinstance(operator, Blur):
                 options = {"tol": 3e-3, "max_iter": 120}
-            return operator(self._minimise(y, strength, weights, **options))
+        alpha = strength[:, None] * (self.data_range_ / 2)
+        return total_variation(x, operator, alpha=alpha, weight=weight, **options).x
 
-        return Choice(
-            *cross_validate(
-                predict,
-                x,
-                start / (self.data_range_ / 2),
-                level=level,
-                noise_std=noise_std,
-                weight=weight,
-            )
-        )
-
-    def _guess(self, x, noise_std, weight):
-        """Rough noise level, and a strength to begin with, in the units of x."""
-        spread = x.flatten(1).std(1, correction=0)
-        if self.operator is not None or weight is not None:
-            level = spread / 20 if noise_std is None else noise_std
-            return level, level / 2
-        level = estimate_noise_std(x, x.ndim - 2) if noise_std is None else noise_std
-        level = torch.maximum(level, spread / 1000)
-        if self.psf_ is None:
-            return level, 0.7 * level
-        return level, 0.4 * level * (level / spread).clamp(0, 1).nan_to_num(1).sqrt()
-
-
-def _middle(x, psf):
-    """Cut out the middle of larger images, not narrower than twice the PSF."""
-    if x is None:
-        return None
-    ndim = x.ndim - 2
-    size = round(SAMPLE ** (1 / ndim))
-    support = (1,) * ndim if psf is None else psf.shape
-    edges = [
-        (n, min(n, max(size, 2 * k))) for n, k in zip(x.shape[2:], support, strict=True)
-    ]
-    return x[(..., *(slice((n - m) // 2, (n + m) // 2) for n, m in edges))]
+    def _begin(self, level, spread) -> Tensor:
+        share = 0.7
+        if self.psf_ is not None or self.operator is not None:
+            share = 0.4 * (level / spread).clamp(0, 1).nan_to_num(1).sqrt()
+        return 2 * share * level / self.data_range_

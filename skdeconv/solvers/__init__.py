@@ -2,6 +2,7 @@
 
 from skdeconv.solvers._bilateral import bilateral_filter
 from skdeconv.solvers._collaborative import collaborative_filter
+from skdeconv.solvers._least_squares import least_squares
 from skdeconv.solvers._median import median_filter
 from skdeconv.solvers._nonlocal_means import nonlocal_means
 from skdeconv.solvers._result import SolverResult
@@ -18,6 +19,7 @@ __all__ = [
     "Stopped",
     "bilateral_filter",
     "collaborative_filter",
+    "least_squares",
     "median_filter",
     "nonlocal_means",
     "richardson_lucy",

@@ -104,7 +104,7 @@ def test_inversion_reaches_the_least_objective(case, weighted):
     y = random_images(shape, n=1)
     weight = (random_images(shape, n=1, seed=1) > 0.3).double() if weighted else None
     x = total_variation(
-        y, operator, alpha=0.05, weight=weight, tol=1e-5, max_iter=3000
+        y, operator, alpha=0.05, weight=weight, tol=1e-5, max_iter=1500
     ).x
     assert x.shape[2:] == operator.input_shape(shape)
     weight = 1.0 if weight is None else weight
@@ -122,7 +122,7 @@ def test_three_methods_agree(shape):
     split = total_variation(y, alpha=alpha, weight=torch.ones_like(y), **EXACT).x
     primal_dual = invert(y, Identity(len(shape)), alpha, None, **EXACT).x
     torch.testing.assert_close(split, dual, rtol=0, atol=2e-4)
-    torch.testing.assert_close(primal_dual, split, rtol=0, atol=1e-5)
+    torch.testing.assert_close(primal_dual, split, rtol=0, atol=1e-4)
 
 
 def test_two_pixels_have_a_closed_form():

@@ -1,0 +1,75 @@
+import pytest
+import torch
+
+from skdeconv.estimation import cross_validate
+
+
+def shrink(y, strength):
+    """The linear smoother of a prior variance of one: y / (1 + strength)."""
+    return y / (1 + strength[:, None, None, None])
+
+
+def draw(noise_std, n=3, size=64):
+    generator = torch.Generator().manual_seed(0)
+    clean = torch.randn(n, 1, size, size, generator=generator, dtype=torch.float64)
+    noise = torch.randn(n, 1, size, size, generator=generator, dtype=torch.float64)
+    return clean + noise_std * noise
+
+
+@pytest.mark.parametrize("noise_std", [0.3, 1.0])
+def test_risk_of_a_linear_smoother_is_least_where_theory_says(noise_std):
+    y = draw(noise_std)
+    level = torch.full((3,), noise_std, dtype=y.dtype)
+    value, values, criterion = cross_validate(
+        shrink, y, torch.full_like(level, 0.3), level=level, noise_std=level, rounds=6
+    )
+    power = y.square().flatten(1).mean(1)
+    expected = level.square() / (power - level.square())
+    torch.testing.assert_close(value, expected, rtol=0.05, atol=0)
+    assert values.shape == criterion.shape == (3, 13)
+    share = 1 / (1 + values)
+    risk = power[:, None] * (1 - share) ** 2 + 2 * noise_std**2 * share
+    torch.testing.assert_close(criterion, risk)
+
+
+def test_cross_validation_of_a_linear_smoother():
+    y = draw(0.5)
+
+    def smooth(y, strength):
+        mean = y.unfold(-1, 2, 1).mean(-1)
+        share = (1 / (1 + strength))[:, None, None, None]
+        return torch.cat([share * y[..., :-1] + (1 - share) * mean, y[..., -1:]], -1)
+
+    level = torch.full((3,), 0.5, dtype=y.dtype)
+    start = torch.ones_like(level)
+    value, values, criterion = cross_validate(smooth, y, start, level=level)
+    fit = smooth(y, values[:, 2])
+    share = 1 / (1 + values[:, 2])
+    freedom = (63 * (share + (1 - share) / 2) + 1) / 64
+    expected = (y - fit).square().flatten(1).mean(1) / (1 - freedom) ** 2
+    torch.testing.assert_close(criterion[:, 2], expected, rtol=0.1, atol=0)
+    assert ((value >= values[:, 0]) & (value <= values[:, -1])).all()
+
+
+def test_images_choose_for_themselves_and_hidden_pixels_do_not_count():
+    y = draw(0.5)
+    level = torch.full((3,), 0.5, dtype=y.dtype)
+    weight = torch.ones_like(y)
+    weight[..., ::3] = 0
+    options = {"noise_std": level, "level": level, "weight": weight}
+    value, _, _ = cross_validate(shrink, y, level, **options)
+    y[..., ::3] = 1e3
+    again, _, _ = cross_validate(shrink, y, level, **options)
+    torch.testing.assert_close(again, value)
+    alone = {name: v[1:] for name, v in options.items()}
+    last, _, _ = cross_validate(shrink, y[1:], level[1:], **alone)
+    assert torch.equal(last, value[1:])
+
+
+def test_a_constant_is_no_trouble():
+    y = torch.full((1, 1, 8, 8), 3.0)
+    zero = torch.zeros(1)
+    value, values, criterion = cross_validate(shrink, y, zero, level=zero)
+    assert value.isfinite().all()
+    assert values.isfinite().all()
+    assert criterion.isfinite().all()

@@ -1,0 +1,90 @@
+"""LeastSquaresRestorer on photographs."""
+
+import numpy as np
+import pytest
+
+from skdeconv import LeastSquaresRestorer, WienerRestorer
+from skdeconv.metrics import psnr
+from skdeconv.operators import Downsample
+
+
+@pytest.fixture
+def scene(blurred):
+    """A part of what was observed, with the border of one corner."""
+    psf, observed, truth = blurred
+    return psf, *([x[:72, :72] for x in images[:1]] for images in (observed, truth))
+
+
+def restorer(*arguments, **parameters):
+    return LeastSquaresRestorer(*arguments, data_range=255, **parameters)
+
+
+@pytest.mark.parametrize("method", ["cg", "fista"])
+def test_automatic_strength_is_right_also_at_the_border(scene, border_gain, method):
+    psf, observed, truth = scene
+    alone = restorer(psf, method=method, nonnegative=method != "cg").fit(observed)
+    assert alone.criterion_ == "sure"
+    assert alone.alpha_.shape == (len(observed),)
+    tuned = WienerRestorer(psf, data_range=255)
+    scores = [
+        tuned.set_params(alpha=a).fit(observed).score(observed, truth)
+        for a in np.geomspace(1e-3, 0.1, 7)
+    ]
+    assert alone.score(observed, truth) > max(scores) - 0.2
+    restored = alone.predict(observed)
+    assert border_gain(psf, observed, truth, restored).min() > 0
+    if method != "cg":
+        assert min(r.min() for r in restored) >= 0
+
+
+def test_pairs_and_numbers(scene):
+    psf, observed, truth = scene
+    taught = restorer(psf, max_iter=5).fit(observed, truth)
+    assert taught.criterion_ == "psnr"
+    given = restorer(psf, alpha=0.01).fit(observed)
+    assert given.alpha_ == 0.01
+    assert given.path_ is None
+
+
+def test_iterations_regularise(scene):
+    psf, observed, truth = scene
+    before = psnr(truth, observed, data_range=255)
+    scores = [
+        restorer(psf, alpha=0, tol=0, max_iter=n).fit(observed).score(observed, truth)
+        for n in (4, 100)
+    ]
+    assert scores[0] > before + 0.5
+    assert scores[0] > scores[1]
+
+
+def test_super_resolution(photographs):
+    clean = np.stack([p[:64, :64] for p in photographs[:1]]).astype(np.float32)
+    coarse = clean.reshape(-1, 32, 2, 32, 2).mean((2, 4))
+    finer = restorer(operator=Downsample(2, "area"), alpha=1e-4).fit(coarse)
+    repeated = psnr(clean, coarse.repeat(2, 1).repeat(2, 2), data_range=255)
+    assert finer.predict(coarse).shape == clean.shape
+    assert finer.score(coarse, clean) > repeated + 0.5
+
+
+def test_dead_pixels_have_no_influence(scene):
+    psf, observed, _ = scene
+    X = np.stack([o[:40, :40] for o in observed])
+    mask = np.ones(X.shape, dtype=bool)
+    mask[:, 10:12, 20] = False
+    fitted = restorer(psf, alpha=0.01, max_iter=20).fit(X, mask=mask)
+    expected = fitted.predict(X, mask=mask)
+    assert np.array_equal(fitted.predict(np.where(mask, X, 1e4), mask=mask), expected)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"nonnegative": True}, "conjugate gradients"),
+        ({"method": "newton"}, "'method' parameter"),
+        ({"alpha": -1}, "'alpha' parameter"),
+        ({"regularizer": "tv"}, "'regularizer' parameter"),
+    ],
+)
+def test_refused_parameters(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        LeastSquaresRestorer(**parameters).fit(np.zeros((1, 20, 20)))
