@@ -12,9 +12,15 @@ if TYPE_CHECKING:
     from skdeconv.neural import DeconvRestorer
     from skdeconv.restorers import (
         BaseRestorer,
+        BilateralRestorer,
+        BlockMatchingRestorer,
+        MedianRestorer,
+        NonLocalMeansRestorer,
         RestorerMixin,
         RichardsonLucyRestorer,
         SparseCodingRestorer,
+        TotalVariationRestorer,
+        WaveletRestorer,
         WienerRestorer,
     )
 
@@ -22,11 +28,17 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "BaseRestorer": "restorers",
+    "BilateralRestorer": "restorers",
+    "BlockMatchingRestorer": "restorers",
     "Degradation": "degradations",
     "DeconvRestorer": "neural",
+    "MedianRestorer": "restorers",
+    "NonLocalMeansRestorer": "restorers",
     "RestorerMixin": "restorers",
     "RichardsonLucyRestorer": "restorers",
     "SparseCodingRestorer": "restorers",
+    "WaveletRestorer": "restorers",
+    "TotalVariationRestorer": "restorers",
     "WienerRestorer": "restorers",
 }
 _PACKAGES = (
@@ -47,11 +59,17 @@ _PACKAGES = (
 
 __all__ = [
     "BaseRestorer",
+    "BilateralRestorer",
+    "BlockMatchingRestorer",
     "DeconvRestorer",
     "Degradation",
+    "MedianRestorer",
+    "NonLocalMeansRestorer",
     "RestorerMixin",
     "RichardsonLucyRestorer",
     "SparseCodingRestorer",
+    "TotalVariationRestorer",
+    "WaveletRestorer",
     "WienerRestorer",
     "__version__",
 ]

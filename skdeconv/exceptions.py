@@ -1,10 +1,14 @@
 """Warnings of this library; errors are the built-in and scikit-learn's own."""
 
-__all__ = ["DataRangeWarning", "PSFWarning"]
+__all__ = ["DataRangeWarning", "NoiseWarning", "PSFWarning"]
 
 
 class DataRangeWarning(UserWarning):
     """The intensity span was guessed from the data; pass `data_range`."""
+
+
+class NoiseWarning(UserWarning):
+    """The noise level estimated from an image is unsure; pass `noise_std`."""
 
 
 class PSFWarning(UserWarning):

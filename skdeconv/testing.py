@@ -11,16 +11,29 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 
-from skdeconv.operators import LinearOperator
+from skdeconv.operators import (
+    Blur,
+    Downsample,
+    Gradient,
+    Identity,
+    LinearOperator,
+    Mask,
+)
 from skdeconv.restorers import (
+    BilateralRestorer,
+    BlockMatchingRestorer,
+    MedianRestorer,
+    NonLocalMeansRestorer,
     RichardsonLucyRestorer,
     SparseCodingRestorer,
+    WaveletRestorer,
     WienerRestorer,
 )
 
 __all__ = [
     "check_adjoint",
     "check_restorer",
+    "example_operators",
     "example_restorers",
     "parametrize_restorers",
 ]
@@ -52,13 +65,48 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
     network = {"precision": "float32", "max_epochs": 2, "ndim": ndim, **plain}
     return [
         WienerRestorer(psf, **plain),
-        WienerRestorer(psf, boundary="periodic", regularizer="identity", **plain),
-        WienerRestorer(psf, boundary="reflect", **plain),
+        WienerRestorer(psf, boundary="periodic", regularizer="spectrum", **plain),
+        WienerRestorer(psf, alpha=1e-2, boundary="reflect", **plain),
         RichardsonLucyRestorer(psf, **plain),
         SparseCodingRestorer(n_components=16, patch_size=5 - ndim, ndim=ndim, **plain),
         SparseCodingRestorer(psf, max_iter=10, **plain),
+        MedianRestorer(ndim=ndim, **plain),
+        BilateralRestorer(ndim=ndim, **plain),
+        NonLocalMeansRestorer(search_radius=4 - ndim, ndim=ndim, **plain),
+        WaveletRestorer(levels=2, ndim=ndim, **plain),
+        BlockMatchingRestorer(patch_size=4, search_radius=4, ndim=ndim, **plain),
+        BlockMatchingRestorer(noise_std=0.05, step=2, ndim=ndim, **plain),
         DeconvRestorer(patches_per_epoch=32, module__width=4, **network),
         DeconvRestorer("conv_transpose", patches_per_epoch=32, **network),
+    ]
+
+
+def example_operators(ndim: int = 2) -> list[LinearOperator]:
+    """Give small instances of every operator, for tests.
+
+    Parameters
+    ----------
+    ndim : {1, 2, 3}, default=2
+        Number of spatial axes.
+
+    Returns
+    -------
+    operators : list of LinearOperator
+        For images of ``(12, 8, 4)[:ndim]`` pixels.
+    """
+    shape = (12, 8, 4)[:ndim]
+    seen = np.random.default_rng(0).random(shape).round(1)
+    psf = PSFS[ndim]
+    return [
+        *(Blur(psf, boundary) for boundary in ("periodic", "reflect", "extended")),
+        *(Downsample(2, kernel, ndim=ndim) for kernel in ("area", "gaussian")),
+        *(Downsample(factor, ndim=ndim) for factor in (1, 2, 4)),
+        Gradient(ndim),
+        Identity(ndim),
+        Mask(seen),
+        Mask(seen) @ Blur(psf),
+        Downsample(2, ndim=ndim) @ Blur(psf, "periodic"),
+        Gradient(ndim) @ Downsample(4, "area", ndim=ndim),
     ]
 
 

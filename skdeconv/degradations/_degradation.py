@@ -20,15 +20,16 @@ from skdeconv._images import (
 )
 from skdeconv._params import Interval, RandomState, check_parameters, draw_seed
 from skdeconv.degradations._noise import Noise
-from skdeconv.operators import Blur, LinearOperator
+from skdeconv.operators import Blur, Downsample, LinearOperator
 
 
 class Degradation(TransformerMixin, BaseEstimator):
     """What a camera does to a clean image: operators and noises, in order.
 
-    ``transform`` keeps the size of the images. ``pair`` is the realistic simulation for
-    benchmarks: it blurs the full image and returns what was observed and the truth,
-    both cropped to the part that no border touched.
+    ``transform`` keeps the size of the images, unless a step makes pixels coarser.
+    ``pair`` is the realistic simulation for benchmarks: it blurs the full image and
+    returns what was observed and the truth, both cropped to the part that no border
+    touched.
 
     As the first step of a ``Pipeline`` it degrades at ``predict`` too, which is right
     for scoring a restorer on clean images, and for nothing else. To train a network on
@@ -114,7 +115,7 @@ class Degradation(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Images) -> Restored:
-        """Degrade images; their size is kept.
+        """Degrade images; their size is kept, unless a step makes pixels coarser.
 
         Parameters
         ----------
@@ -123,7 +124,7 @@ class Degradation(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        X_degraded : ndarray or list, of the shapes of X
+        X_degraded : ndarray or list, of the shapes of X or smaller
             Degraded images, floating, in the units of X.
         """
         check_is_fitted(self)
@@ -149,18 +150,18 @@ class Degradation(TransformerMixin, BaseEstimator):
         observed : ndarray or list
             Degraded images, smaller than X by the size of the PSFs less one pixel.
         truth : ndarray or list
-            The same part of X, in its dtype.
+            The same part of X, in its dtype; cropped to a multiple of the factor where
+            a step makes pixels coarser.
         """
         check_parameters(self)
         self._check_steps()
         images = check_images(X, ndim=self._n_spatial())
         generator = self._generator()
         observed = images.map(lambda x: self._degrade_pair(x, generator)[0])
-        margins = self._margins()
         if images.container == "stack":
-            frame = (slice(None), *_frame(images.data[0], margins))
+            frame = (slice(None), *self._frame(images.shapes[0]))
             return observed, images.data[frame].copy()
-        truth = [image[_frame(image, margins)].copy() for image in images.data]
+        truth = [image[self._frame(image.shape)].copy() for image in images.data]
         if images.container == "object":
             truth = as_object_array(truth)
         return observed, truth
@@ -181,12 +182,14 @@ class Degradation(TransformerMixin, BaseEstimator):
 
     def _degrade_pair(self, x: Tensor, generator: Generator | None = None):
         """Degrade a tensor without inventing borders; give it and the same truth."""
-        observed = x
+        truth = x[(..., *self._frame(x.shape[2:]))]
         for step in self.steps:
             if isinstance(step, Blur):
                 step = Blur.unchecked(step.psf, "extended")
-            observed = self._apply(step, observed, generator)
-        return observed, x[(..., *_frame(x[0, 0], self._margins()))]
+            elif isinstance(step, Downsample):
+                x = x[(..., *(slice(n - n % step.factor) for n in x.shape[2:]))]
+            x = self._apply(step, x, generator)
+        return x, truth
 
     @staticmethod
     def _apply(step, x, generator):
@@ -202,6 +205,21 @@ class Degradation(TransformerMixin, BaseEstimator):
             if isinstance(step, Blur):
                 margins += step.margins
         return margins
+
+    def _frame(self, shape):
+        """Slices of the pixels that `pair` shows, and of which it sees no border."""
+        frame = []
+        for axis, n in enumerate(shape[: self._n_spatial()]):
+            start, stop, scale = 0, n, 1
+            for step in self.steps:
+                if isinstance(step, Blur):
+                    before, after = step.margins[axis]
+                    start, stop = start + before * scale, stop - after * scale
+                elif isinstance(step, Downsample):
+                    scale *= step.factor
+                    stop -= (stop - start) % scale
+            frame.append(slice(start, stop))
+        return tuple(frame)
 
     def _n_spatial(self) -> int:
         steps = self.steps if isinstance(self.steps, list | tuple) else []
@@ -240,11 +258,3 @@ class Degradation(TransformerMixin, BaseEstimator):
         for step in self.steps:
             if isinstance(step, Blur):
                 check_psf_fits(step.psf, images)
-
-
-def _frame(image, margins):
-    """Slices that cut the margins off the first axes of an image."""
-    return tuple(
-        slice(before, n - after)
-        for n, (before, after) in zip(image.shape, margins, strict=False)
-    )

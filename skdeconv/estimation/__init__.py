@@ -1,6 +1,25 @@
 """Noise level, and what else an image tells about its own degradation."""
 
+from skdeconv.estimation._cross_validation import cross_validate
+from skdeconv.estimation._curves import lowest
 from skdeconv.estimation._noise import estimate_noise_std
 from skdeconv.estimation._poisson import estimate_noise_variance
+from skdeconv.estimation._spectrum import (
+    PowerLaw,
+    fit_power_law,
+    image_power,
+    linear_risk,
+    periodogram,
+)
 
-__all__ = ["estimate_noise_std", "estimate_noise_variance"]
+__all__ = [
+    "PowerLaw",
+    "cross_validate",
+    "estimate_noise_std",
+    "estimate_noise_variance",
+    "fit_power_law",
+    "image_power",
+    "linear_risk",
+    "lowest",
+    "periodogram",
+]

@@ -33,6 +33,7 @@ from skdeconv.neural._callbacks import Divergence, LearningRate, Progress, Valid
 from skdeconv.neural._losses import CRITERIA
 from skdeconv.neural._net import RestorationNet, has_bfloat16, local_seed
 from skdeconv.neural._patches import PatchDataset, PatchLoader, validation_pairs
+from skdeconv.operators import Downsample
 from skdeconv.restorers._base import DATA_RANGE, NDIM, BaseRestorer
 
 MODULES = {"unet": UNet, "conv_transpose": ConvTransposeNet}
@@ -370,6 +371,11 @@ class DeconvRestorer(BaseRestorer):
                 raise ValueError(
                     f"degradation acts on {self.degradation._n_spatial()} spatial "
                     f"axes, but ndim is {self.ndim}."
+                )
+            if any(isinstance(s, Downsample) for s in self.degradation.steps):
+                raise ValueError(
+                    "degradation must keep the size of images: no network here refines "
+                    f"coarser pixels, got {self.degradation.steps!r}."
                 )
             self.degradation._check_fits(images)
             clean, degraded = (images if target is None else target), None

@@ -64,3 +64,13 @@ def transfer_function(
     np.add.at(kernel, index, psf)
     spectrum = fft(torch.from_numpy(kernel).to(device), shape)
     return spectrum.to(torch.complex128 if dtype == torch.float64 else torch.complex64)
+
+
+def radial_frequency(shape: tuple[int, ...], *, device=None, dtype=torch.float32):
+    """Distance from zero frequency, in cycles per pixel, shaped for :func:`fft`."""
+    square = 0
+    for axis, n in zip(spatial_axes(len(shape)), shape, strict=True):
+        frequencies = torch.fft.rfftfreq if axis == -1 else torch.fft.fftfreq
+        wave = frequencies(n, dtype=torch.float64, device=device)
+        square = square + (wave**2).reshape(-1, *(1,) * (-axis - 1))
+    return square.sqrt().to(dtype)

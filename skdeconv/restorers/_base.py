@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Tensor, inference_mode, where
+from torch import Tensor, inference_mode, where, zeros_like
 
 from skdeconv._images import (
     ImageBatch,
@@ -273,11 +273,20 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
 
 
 def hide(x: Tensor, weight: Tensor | None) -> Tensor:
-    """Replace pixels of weight 0 by the mean of the others of image and channel."""
+    """Fill pixels of weight 0 from their rim inwards, by the mean of what is known."""
     if weight is None:
         return x
-    axes = tuple(range(2, x.ndim))
-    known = weight > 0
-    mean = where(known, x, 0).sum(axes, keepdim=True)
-    mean = mean / known.sum(axes, keepdim=True).clamp_min(1)
-    return where(known, x, mean)
+    known = (weight > 0).to(x)
+    x = x * known
+    while True:
+        total, count = zeros_like(x), zeros_like(x)
+        for axis in range(2, x.ndim):
+            n = x.shape[axis] - 1
+            for here, there in ((0, 1), (1, 0)):
+                total.narrow(axis, here, n).add_(x.narrow(axis, there, n))
+                count.narrow(axis, here, n).add_(known.narrow(axis, there, n))
+        fresh = (known == 0) & (count > 0)
+        if not fresh.any():  # complete, or a channel of which nothing is known
+            return x
+        x = where(fresh, total / count.clamp_min(1), x)
+        known = where(fresh, 1.0, known)

@@ -9,9 +9,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from skdeconv._params import Interval, RandomState, StrOptions, draw_seed
-from skdeconv.estimation import estimate_noise_std
-from skdeconv.operators import Blur
 from skdeconv.restorers._base import DATA_RANGE, NDIM, PSF, BaseRestorer
+from skdeconv.restorers._noise import NOISE_STD, automatic_noise_std, pair_noise_std
 from skdeconv.solvers import sparse_deconvolve, sparse_denoise
 from skdeconv.solvers._patches import clip_patch_size, sample_patches
 from skdeconv.solvers._sparse_coding import (
@@ -96,6 +95,12 @@ class SparseCodingRestorer(BaseRestorer):
     ValueError
         If data, PSF or parameters are wrong, or the PSF is larger than an image.
 
+    Warns
+    -----
+    NoiseWarning
+        If the estimate for ``noise_std="auto"`` is doubtful: too much texture, or too
+        few pixels that are neither constant nor saturated.
+
     See Also
     --------
     WienerRestorer : Linear, and faster.
@@ -132,7 +137,7 @@ class SparseCodingRestorer(BaseRestorer):
 
     _parameter_constraints: dict = {
         "psf": PSF,
-        "noise_std": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
+        "noise_std": NOISE_STD,
         "patch_size": [Interval(Integral, 1, None, closed="left")],
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -187,30 +192,18 @@ class SparseCodingRestorer(BaseRestorer):
         if self.noise_std != "auto":
             return float(self.noise_std)
         if target is None:
-            levels = [estimate_noise_std(x, images.ndim) for x in images.tensors()]
+            levels = [
+                automatic_noise_std(x, self.data_range_) for x in images.tensors()
+            ]
             return torch.cat(levels).numpy()
-        pairs = zip(images.images(), target.images(images.float_dtype), strict=True)
-        errors = [self._misfit(x, y).square().mean() for x, y in pairs]
-        return float(torch.stack(errors).mean().sqrt())
-
-    def _misfit(self, x, y):
-        """What the blur does not explain, away from the borders."""
-        if self.psf_ is None:
-            return x - y
-        blur = Blur.unchecked(self.psf_, "reflect")
-        room = zip(x.shape[2:], blur.margins, strict=True)
-        inside = [
-            slice(before, n - after) if n > before + after else slice(None)
-            for n, (before, after) in room
-        ]
-        return (x - blur(y))[(..., *inside)]
+        return pair_noise_std(images, target, self.psf_)
 
     def _restore(self, x, noise_std=None, weight=None) -> Tensor:
         ndim = x.ndim - 2
         if noise_std is None and np.ndim(self.noise_std_) == 0:
             noise_std = self.noise_std_
         if noise_std is None:
-            noise_std = estimate_noise_std(x, ndim)
+            noise_std = automatic_noise_std(x, self.data_range_)
         level = torch.as_tensor(noise_std, dtype=x.dtype, device=x.device)
         level = level.expand(len(x))
         if self.psf_ is not None:

@@ -1,18 +1,30 @@
 """Pure functions of tensors and operators that restore images."""
 
+from skdeconv.solvers._bilateral import bilateral_filter
+from skdeconv.solvers._collaborative import collaborative_filter
+from skdeconv.solvers._median import median_filter
+from skdeconv.solvers._nonlocal_means import nonlocal_means
 from skdeconv.solvers._result import SolverResult
 from skdeconv.solvers._richardson_lucy import richardson_lucy
 from skdeconv.solvers._sparse_coding import sparse_denoise
 from skdeconv.solvers._sparse_deconvolution import sparse_deconvolve
 from skdeconv.solvers._stopping import Stopped, richardson_lucy_of_least_risk
+from skdeconv.solvers._total_variation import total_variation
+from skdeconv.solvers._wavelet import wavelet_denoise
 from skdeconv.solvers._wiener import wiener
 
 __all__ = [
     "SolverResult",
     "Stopped",
+    "bilateral_filter",
+    "collaborative_filter",
+    "median_filter",
+    "nonlocal_means",
     "richardson_lucy",
     "richardson_lucy_of_least_risk",
     "sparse_deconvolve",
     "sparse_denoise",
+    "total_variation",
+    "wavelet_denoise",
     "wiener",
 ]

@@ -1,6 +1,7 @@
 """Wiener filter, regularised least squares under a blur."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from skdeconv.operators._fourier import (
     fast_shape,
     fft,
     ifft,
+    radial_frequency,
     spatial_axes,
     transfer_function,
 )
@@ -29,7 +31,8 @@ def wiener(
     blur: Blur | None,
     *,
     alpha: float | Tensor,
-    regularizer: str = "laplacian",
+    regularizer: str | Callable[[Tensor], Tensor] = "laplacian",
+    weight: Tensor | None = None,
     tol: float = 1e-4,
     max_iter: int = 50,
 ) -> SolverResult:
@@ -48,10 +51,15 @@ def wiener(
         mirrored borders.
     alpha : float or Tensor of shape (batch or 1, channels or 1, 1, ...)
         Positive weight of the penalty, without unit. Larger is smoother.
-    regularizer : {"laplacian", "identity"}, default="laplacian"
+    regularizer : {"laplacian", "identity"} or callable, default="laplacian"
         Whether :math:`L x` is the difference between the sum of the ``2 d`` nearest
         neighbours and ``2 d`` times the pixel, or the distance from the mean of `y` per
-        image and channel.
+        image and channel. A function gives the spectrum of :math:`L^T L` for a tensor
+        of frequencies in cycles per pixel, broadcastable to (batch, channels,
+        *spectrum).
+    weight : Tensor of the shape of y, or None, default=None
+        Weights of the pixels in the misfit, in [0, 1]; those of weight 0 have no
+        influence. Only for ``"extended"`` and for denoising.
     tol : float, default=1e-4
         Where there is no closed form, an image stops when an iteration lowers its
         objective by no more than this fraction.
@@ -76,7 +84,9 @@ def wiener(
 
     .. math:: \hat W = \frac{\alpha |\hat L|^2}{|\hat k|^2 + \alpha |\hat L|^2}
 
-    so that only the blurred pixels beyond the frame are unknown. Conjugate gradients
+    so that only the blurred pixels beyond the frame, and those of weight less than 1,
+    are unknown; the latter are drawn to the data with the force :math:`w / (1 - w)`,
+    which comes to the weight `w` of the misfit. Conjugate gradients
     find them at two FFT pairs an iteration and the closed form does the rest; the
     minimiser is that of the masked problem [1]_, with the penalty periodic on the grid.
     The preconditioner is the inverse of :math:`W`, bounded at waves longer than the PSF
@@ -89,23 +99,37 @@ def wiener(
        Transactions on Image Processing 22, 2013.
        https://doi.org/10.1109/TIP.2013.2258354
     """
-    if regularizer not in REGULARIZERS:
+    if not callable(regularizer) and regularizer not in REGULARIZERS:
         raise ValueError(
             f"regularizer must be one of {REGULARIZERS}, got {regularizer!r}."
         )
     if blur is None:
-        blur = Blur.unchecked(np.ones((1,) * (y.ndim - 2)), "reflect")
+        boundary = "reflect" if weight is None else "extended"
+        blur = Blur.unchecked(np.ones((1,) * (y.ndim - 2)), boundary)
+    if weight is not None and blur.boundary != "extended":
+        raise ValueError(
+            f"weight needs the boundary 'extended', got {blur.boundary!r}."
+        )
     alpha = torch.as_tensor(alpha, dtype=y.dtype, device=y.device)
     mean = y.mean(spatial_axes(blur.ndim), keepdim=True)
     minimise = {"periodic": _periodic, "reflect": _reflect, "extended": _extended}
+    options = {"tol": tol, "max_iter": max_iter}
+    if weight is not None:
+        known = weight > 0
+        mean = torch.where(known, y, 0).sum(spatial_axes(blur.ndim), keepdim=True)
+        mean /= known.sum(spatial_axes(blur.ndim), keepdim=True).clamp_min(1)
+        y, options["weight"] = torch.where(known, y, mean), weight
     x, n_iter, converged = minimise[blur.boundary](
-        y - mean, blur, alpha, regularizer, tol=tol, max_iter=max_iter
+        y - mean, blur, alpha, regularizer, **options
     )
     return SolverResult(x.add_(mean), n_iter, converged)
 
 
-def _penalty(grid, alpha, regularizer, like):
+def penalty_spectrum(grid, alpha, regularizer, like):
     """Spectrum of ``alpha L^T L``, shaped for :func:`fft` on the grid."""
+    if callable(regularizer):
+        frequency = radial_frequency(grid, device=like.device, dtype=like.dtype)
+        return alpha * regularizer(frequency)
     if regularizer == "identity":
         return alpha
     laplacian = 0
@@ -119,7 +143,7 @@ def _penalty(grid, alpha, regularizer, like):
 def _periodic(y, blur, alpha, regularizer, **_):
     grid = tuple(y.shape[2:])
     transfer = transfer_function(blur.psf, grid, device=y.device, dtype=y.dtype)
-    power = transfer.abs().square() + _penalty(grid, alpha, regularizer, y)
+    power = transfer.abs().square() + penalty_spectrum(grid, alpha, regularizer, y)
     x = ifft(fft(y, grid).mul_(transfer.conj() / power), grid)
     return x, 0, torch.ones(y.shape[:2], dtype=torch.bool, device=y.device)
 
@@ -129,7 +153,7 @@ def _reflect(y, blur, alpha, regularizer, *, tol, max_iter):
     grid = tuple(2 * n for n in shape)
     seen, margins = frame(shape), blur.margins
     transfer = transfer_function(blur.psf, grid, device=y.device, dtype=y.dtype)
-    penalty = _penalty(grid, alpha, regularizer, y)
+    penalty = penalty_spectrum(grid, alpha, regularizer, y)
 
     autocorrelation = ifft(transfer.abs().square().to(transfer.dtype), grid)
     for axis in spatial_axes(len(grid)):
@@ -158,31 +182,46 @@ def _reflect(y, blur, alpha, regularizer, *, tol, max_iter):
     )
 
 
-def _extended(y, blur, alpha, regularizer, *, tol, max_iter):
+def _extended(y, blur, alpha, regularizer, *, tol, max_iter, weight=None):
     shape = tuple(y.shape[2:])
     scene = blur.input_shape(shape)
     grid = fast_shape(tuple(n + GAP for n in scene))
     transfer = transfer_function(blur.psf, grid, device=y.device, dtype=y.dtype)
-    penalty = _penalty(grid, alpha, regularizer, y)
+    penalty = penalty_spectrum(grid, alpha, regularizer, y)
     power = transfer.abs().square() + penalty
-    weight = penalty / power
+    ratio = penalty / power
 
     size = max(blur.psf.shape)
     away = distance(shape, grid, y)
+    pull = 0.0
+    if weight is not None:
+        away = away.expand(*y.shape[:2], *grid).clone()
+        away[frame(shape)] = (weight < 1).to(y)
+        pull = torch.zeros_like(away)
+        pull[frame(shape)] = torch.where(weight < 1, weight / (1 - weight), 0)
     unknown = away > 0
     taper = (away / (size / 2)).clamp_max(1)
-    rough = 1 / (weight + alpha * (2 * math.pi / size) ** 4)
+    bound = torch.full((1,) * len(grid), 1 / size, dtype=y.dtype, device=y.device)
+    bound = (
+        alpha * regularizer(bound)
+        if callable(regularizer)
+        else alpha * (2 * math.pi / size) ** 4
+    )
+    rough = 1 / (ratio + bound)
     floor = rough.amin(spatial_axes(len(grid)), keepdim=True)
 
     def misfit(c):
-        return ifft(fft(c, grid) * weight, grid)
+        return ifft(fft(c, grid) * ratio, grid)
 
     def restrict(c):
-        return misfit(c) * unknown
+        return (misfit(c) + pull * c) * unknown
+
+    calm = (1 + pull * floor) ** -0.5
 
     def precondition(c):
+        c = c * calm
         smooth = ifft(fft(c * taper, grid) * (rough - floor), grid) * taper
-        return smooth + floor * c
+        return (smooth + floor * c) * calm
 
     completed = bridge(y, grid)
     gradient = misfit(completed)

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from scipy import ndimage
 from skimage import data
 
 from skdeconv.estimation import estimate_noise_std
@@ -44,3 +45,70 @@ def test_tiny_and_constant_images(shape):
     if max(shape) == 1:
         assert (estimate == 0).all()
     assert (estimate_noise_std(torch.full_like(x, 0.3), len(shape)) == 0).all()
+
+
+def smooth(n=128):
+    t = torch.linspace(0, 1, n, dtype=torch.float64)
+    return 100 + 50 * torch.sin(3 * t)[:, None] * torch.cos(2 * t)
+
+
+def pieces(n=128):
+    t = torch.linspace(0, 1, n, dtype=torch.float64)
+    disk = (t[:, None] - 0.5) ** 2 + (t - 0.6) ** 2 < 0.05
+    return 50.0 * (t > 0.3) + 80.0 * (t[:, None] > 0.5) + 40.0 * disk
+
+
+@pytest.mark.parametrize("scene", [smooth, pieces])
+def test_synthetic_scenes(scene):
+    clean = scene()[None, None]
+    for sigma in (1, 10):
+        noisy = clean + sigma * noise(1, 1, 128, 128)
+        estimate, reliability = estimate_noise_std(noisy, 2, return_reliability=True)
+        assert estimate.item() == pytest.approx(sigma, rel=0.05)
+        assert reliability > 0.6
+    assert estimate_noise_std(clean, 2) < 0.01
+
+
+@pytest.mark.parametrize("name", ["camera", "moon", "coins", "brick"])
+def test_blurred_photographs(name):
+    image = ndimage.gaussian_filter(getattr(data, name)()[:256, :256] * 1.0, 1.6)
+    noisy = torch.from_numpy(image) + 2.55 * noise(256, 256)
+    estimate = estimate_noise_std(noisy[None, None], 2)
+    assert estimate.item() == pytest.approx(2.55, rel=0.1)
+
+
+def test_colour_photograph():
+    image = torch.from_numpy(data.astronaut()[:200, :200] * 1.0).permute(2, 0, 1)
+    noisy = image + 15 * noise(3, 200, 200)
+    assert estimate_noise_std(noisy[None], 2).item() == pytest.approx(15, rel=0.06)
+
+
+@pytest.mark.parametrize("level", [0, 100, 255])
+def test_constant_regions_do_not_count(level):
+    noisy = smooth() + 5 * noise(128, 128)
+    noisy[:100] = level
+    estimate = estimate_noise_std(noisy[None, None], 2)
+    assert estimate.item() == pytest.approx(5, rel=0.1)
+
+
+def test_saturated_pixels_do_not_count():
+    noisy = (4 * smooth() - 300 + 8 * noise(128, 128)).clamp(0, 255)
+    assert ((noisy == 0) | (noisy == 255)).double().mean() > 0.1
+    for image in (noisy, noisy.round()):
+        estimate = estimate_noise_std(image[None, None], 2)
+        assert estimate.item() == pytest.approx(8, rel=0.1)
+
+
+def test_every_image_and_channel_order_for_itself():
+    x = torch.stack([smooth() + 5 * noise(128, 128), pieces() + 2 * noise(128, 128)])
+    both = estimate_noise_std(x[:, None], 2)
+    alone = torch.cat([estimate_noise_std(image[None, None], 2) for image in x])
+    torch.testing.assert_close(both, alone, rtol=1e-10, atol=0)
+
+
+def test_reliability_tells_texture_and_few_pixels():
+    grass = torch.from_numpy(data.grass() * 1.0)[None, None]
+    few = noise(1, 1, 8, 8)
+    for image in (grass, few):
+        _, reliability = estimate_noise_std(image, 2, return_reliability=True)
+        assert reliability < 0.4

@@ -1,0 +1,185 @@
+"""Restoration by collaborative filtering of similar blocks."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from skdeconv._params import Interval, StrOptions
+from skdeconv.estimation import estimate_noise_std
+from skdeconv.operators import Blur
+from skdeconv.restorers._base import DATA_RANGE, NDIM, PSF, BaseRestorer
+from skdeconv.solvers import collaborative_filter
+from skdeconv.solvers._collaborative import Stage
+
+# By number of spatial axes: length of a block, reach of the search, spacing.
+PATCH_SIZE = {1: 16, 2: 8, 3: 4}
+SEARCH_RADIUS = {1: 100, 2: 16, 3: 4}
+STEP = {1: 3, 2: 3, 3: 2}
+
+
+class BlockMatchingRestorer(BaseRestorer):
+    r"""Similar blocks of an image, stacked and filtered together (BM3D).
+
+    For each of a grid of blocks the most similar ones nearby are stacked. A stack has a
+    much sparser transform than a block: small coefficients are zeroed in a first pass,
+    and in a second a Wiener filter takes its spectra from what the first one gave. To
+    be preferred where structures repeat within an image and no training data are at
+    hand.
+
+    Parameters
+    ----------
+    psf : array-like of one to three axes or None, default=None
+        Point spread function, non-negative; normalised to sum 1. ``None`` denoises.
+    noise_std : float or "auto", default="auto"
+        Standard deviation of the noise, in the units of X. ``"auto"`` takes it from the
+        pairs where ``fit`` is given y, else estimates it for each image that is
+        restored.
+    patch_size : int or "auto", default="auto"
+        Length of the blocks along every axis in pixels, clipped to the image.
+        ``"auto"`` is 16 for signals, 8 for images and 4 for volumes.
+    search_radius : int or "auto", default="auto"
+        How far away along every axis a similar block may be, in pixels. ``"auto"`` is
+        100 for signals, 16 for images and 4 for volumes.
+    group_size : int, default=32
+        Blocks in a stack, rounded down to a power of two; the first pass takes half as
+        many.
+    step : int or "auto", default="auto"
+        Spacing of the blocks that stacks are made for. ``"auto"`` is 3 for signals and
+        images and 2 for volumes.
+    ndim : int, default=2
+        Number of spatial axes where `psf` is None; else that of the PSF.
+    data_range : float or None, default=None
+        Span of the intensities, for `score` and `clip`; ``None`` takes it from the
+        dtype (255 for uint8), or 1.
+    clip : bool, default=False
+        Whether to clip the answer to ``[0, data_range_]``.
+
+    Attributes
+    ----------
+    psf_ : ndarray or None
+        The normalised PSF.
+    noise_std_ : float or ndarray of shape (n_samples,)
+        The noise level; an array holds the estimates for the images of ``fit``.
+    data_range_ : float
+        Span of the intensities.
+    n_channels_ : int
+        Number of channels seen in ``fit``.
+    n_features_in_ : int
+        Length of the signals seen in ``fit``; only with one spatial axis.
+
+    Raises
+    ------
+    ValueError
+        If data, PSF or parameters are wrong, or the PSF is larger than an image.
+
+    See Also
+    --------
+    SparseCodingRestorer : Single patches, of a learned dictionary.
+    skdeconv.DeconvRestorer : Learns from examples.
+
+    References
+    ----------
+    .. [1] K. Dabov, A. Foi, V. Katkovnik, K. Egiazarian, "Image denoising by sparse 3-D
+       transform-domain collaborative filtering", IEEE Trans. Image Process. 16(8),
+       2007. :doi:`10.1109/TIP.2007.901238`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdeconv import BlockMatchingRestorer
+    >>> from skdeconv.datasets import load_photographs
+    >>> clean = load_photographs("test").images[1][None, 100:196, 200:296]
+    >>> noisy = clean + np.random.default_rng(0).normal(0, 25, clean.shape)
+    >>> restorer = BlockMatchingRestorer(data_range=255).fit(noisy)
+    >>> bool(restorer.score(noisy, clean) > 26)
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "psf": PSF,
+        "noise_std": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
+        "patch_size": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
+        "search_radius": [
+            Interval(Integral, 0, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
+        "group_size": [Interval(Integral, 1, None, closed="left")],
+        "step": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "ndim": NDIM,
+        "data_range": DATA_RANGE,
+        "clip": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        psf: ArrayLike | None = None,
+        *,
+        noise_std: float | str = "auto",
+        patch_size: int | str = "auto",
+        search_radius: int | str = "auto",
+        group_size: int = 32,
+        step: int | str = "auto",
+        ndim: int = 2,
+        data_range: float | None = None,
+        clip: bool = False,
+    ):
+        self.psf = psf
+        self.noise_std = noise_std
+        self.patch_size = patch_size
+        self.search_radius = search_radius
+        self.group_size = group_size
+        self.step = step
+        self.ndim = ndim
+        self.data_range = data_range
+        self.clip = clip
+
+    def _fit(self, images, target, weights=None):
+        if self.noise_std != "auto":
+            self.noise_std_ = float(self.noise_std)
+        elif target is None:
+            levels = [estimate_noise_std(x, images.ndim) for x in images.tensors()]
+            self.noise_std_ = torch.cat(levels).cpu().numpy()
+        else:
+            pairs = zip(images.images(), target.images(images.float_dtype), strict=True)
+            errors = [self._misfit(x, y).square().mean() for x, y in pairs]
+            self.noise_std_ = float(torch.stack(errors).mean().sqrt())
+
+    def _misfit(self, x, y):
+        """What the blur does not explain, away from the borders."""
+        if self.psf_ is None:
+            return x - y
+        blur = Blur.unchecked(self.psf_, "reflect")
+        room = zip(x.shape[2:], blur.margins, strict=True)
+        inside = [
+            slice(before, n - after) if n > before + after else slice(None)
+            for n, (before, after) in room
+        ]
+        return (x - blur(y))[(..., *inside)]
+
+    def _restore(self, x: Tensor, noise_std=None, weight=None) -> Tensor:
+        ndim = x.ndim - 2
+        if noise_std is None and np.ndim(self.noise_std_) == 0:
+            noise_std = self.noise_std_
+        if noise_std is None:
+            noise_std = estimate_noise_std(x, ndim)
+        level = torch.as_tensor(noise_std, dtype=x.dtype, device=x.device)
+        level = level.expand(len(x))
+        size, radius, step = (
+            table[ndim] if value == "auto" else value
+            for value, table in (
+                (self.patch_size, PATCH_SIZE),
+                (self.search_radius, SEARCH_RADIUS),
+                (self.step, STEP),
+            )
+        )
+        stages = (
+            Stage(max(1, self.group_size // 2), radius, step, 0.75),
+            Stage(self.group_size, -(-3 * radius // 4), step, 0.5),
+        )
+        return collaborative_filter(x, level, patch_size=size, stages=stages).x

@@ -1,0 +1,57 @@
+"""The noise level: given, measured on pairs or estimated."""
+
+import warnings
+from math import prod
+from numbers import Real
+
+import torch
+from torch import Tensor
+
+from skdeconv._params import Interval, StrOptions
+from skdeconv.estimation import estimate_noise_std
+from skdeconv.exceptions import NoiseWarning
+from skdeconv.operators import Blur
+
+NOISE_STD = [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})]
+
+# An estimate is doubtful below this reliability. It matters in images of so many
+# pixels, smaller ones are never sure, and where it is more than this part of the range.
+RELIABLE, PIXELS, NOTABLE = 0.4, 4096, 0.01
+
+
+def automatic_noise_std(
+    x: Tensor, data_range: float, weight: Tensor | None = None
+) -> Tensor:
+    """Estimate the noise level of each image; warn where it cannot be known."""
+    level, reliability = estimate_noise_std(
+        x, x.ndim - 2, weight=weight, return_reliability=True
+    )
+    doubtful = (reliability < RELIABLE) & (level > NOTABLE * data_range)
+    if x.ndim > 3 and prod(x.shape[2:]) >= PIXELS and doubtful.any():
+        warnings.warn(
+            "noise_std='auto' is unsure: texture, or too few pixels that are neither "
+            "constant nor saturated, leave a doubtful estimate of "
+            f"{float(level[doubtful][0]):.3g}. Pass noise_std if you know it.",
+            NoiseWarning,
+            stacklevel=6,
+        )
+    return level
+
+
+def pair_noise_std(images, target, psf=None) -> float:
+    """Root mean square of what the blur does not explain, away from the borders."""
+    pairs = zip(images.images(), target.images(images.float_dtype), strict=True)
+    errors = [_misfit(x, y, psf).square().mean() for x, y in pairs]
+    return float(torch.stack(errors).mean().sqrt())
+
+
+def _misfit(x, y, psf):
+    if psf is None:
+        return x - y
+    blur = Blur.unchecked(psf, "reflect")
+    room = zip(x.shape[2:], blur.margins, strict=True)
+    inside = [
+        slice(before, n - after) if n > before + after else slice(None)
+        for n, (before, after) in room
+    ]
+    return (x - blur(y))[(..., *inside)]

@@ -1,0 +1,38 @@
+"""Restoration by block matching, end to end."""
+
+import numpy as np
+import pytest
+
+from skdeconv import BlockMatchingRestorer
+from skdeconv.datasets import load_photographs
+
+
+@pytest.fixture(scope="module")
+def clean():
+    return load_photographs("test").images[1][100:180, 200:270].astype(np.float32)
+
+
+@pytest.mark.parametrize(("sigma", "least"), [(10, 31.5), (25, 27.0), (50, 23.5)])
+def test_denoises_photographs(clean, sigma, least):
+    noisy = clean + np.random.default_rng(0).normal(0, sigma, clean.shape)
+    restorer = BlockMatchingRestorer(noise_std=sigma, data_range=255)
+    assert restorer.fit(noisy[None]).score(noisy[None], clean[None]) > least
+
+
+def test_colour_gains_from_its_channels(clean):
+    colour = np.stack([clean, 0.9 * clean + 9, 0.8 * clean], axis=-1)[None]
+    noisy = colour + np.random.default_rng(0).normal(0, 25, colour.shape)
+    restorer = BlockMatchingRestorer(noise_std=25, data_range=255)
+    together = restorer.fit(noisy).score(noisy, colour)
+    apart = np.moveaxis(noisy[0], -1, 0), np.moveaxis(colour[0], -1, 0)
+    assert together > restorer.fit(apart[0]).score(*apart) + 1
+
+
+def test_noise_level_comes_from_pairs_images_or_the_user(clean):
+    noisy = clean + np.random.default_rng(0).normal(0, 20, (2, *clean.shape))
+    truth = np.stack([clean] * 2)
+    restorer = BlockMatchingRestorer(data_range=255)
+    assert restorer.fit(noisy, truth).noise_std_ == pytest.approx(20, rel=0.02)
+    assert restorer.fit(noisy).noise_std_ == pytest.approx([20, 20], rel=0.1)
+    restorer.set_params(noise_std=0.0)
+    assert np.array_equal(restorer.fit(noisy).predict(noisy), noisy)
