@@ -10,6 +10,12 @@ from skdeconv.estimation._noise import MEDIAN_OF_NORMAL, estimate_noise_std
 # Groups of pixels of like intensity, and the fewest pixels of a group.
 GROUPS, GROUP_SIZE = 16, 200
 
+# Weights of differences of order 0, 1 and 2.
+DIFFERENCES = ((1.0,), (-1.0, 1.0), (1.0, -2.0, 1.0))
+
+# Of larger images only some slices are looked at, of about as many pixels.
+ENOUGH = 2**21
+
 
 def estimate_noise_variance(
     x: Tensor, ndim: int, weight: Tensor | None = None
@@ -53,21 +59,23 @@ def estimate_noise_variance(
     >>> round(gain.item(), 1)
     1.0
     """
-    overall = estimate_noise_std(x, ndim).square()
     known = None if weight is None else (weight > 0).expand(x.shape)
     detail, level, energy = x, x, 1
     for axis in range(-ndim, 0):
         order = min(2, x.shape[axis] - 1)
-        detail = torch.diff(detail, n=order, dim=axis)
+        step = max(1, x[0, 0].numel() // ENOUGH) if axis == -ndim else 1
+        window = (axis, order + 1, step)
+        detail = detail.unfold(*window) @ x.new_tensor(DIFFERENCES[order])
         energy *= comb(2 * order, order)
-        level = level.unfold(axis, order + 1, 1).mean(-1)
-        known = None if known is None else known.unfold(axis, order + 1, 1).all(-1)
+        level = level.unfold(*window).mean(-1)
+        known = None if known is None else known.unfold(*window).all(-1)
     detail, level = detail.abs().flatten(1), level.flatten(1)
     if known is not None:
         detail = detail.where(known.flatten(1), torch.nan)
         level = level.where(known.flatten(1), torch.inf)  # the last group
     groups = min(GROUPS, level.shape[1] // GROUP_SIZE)
     if groups < 2 or energy == 1:
+        overall = estimate_noise_std(x, ndim, weight=weight).square()
         return overall, torch.zeros_like(overall)
     order = level.argsort(dim=1, stable=True)[:, : level.shape[1] // groups * groups]
     level = level.gather(1, order).unflatten(1, (groups, -1))
@@ -79,6 +87,9 @@ def estimate_noise_variance(
         level.where(sound, 0), spread.where(sound, 0), sound.to(x.dtype)
     )
     enough = sound.sum(1) > 1
+    if enough.all():
+        return constant, gain
+    overall = estimate_noise_std(x, ndim, weight=weight).square()
     return constant.where(enough, overall), gain.where(enough, 0)
 
 
