@@ -22,7 +22,7 @@ NUDGE = 0.3
 CAUTION = 1.1
 
 # Pixels of which at most the influence is measured.
-PROBED = 2**20
+PROBED = 2**19
 
 
 @dataclass(frozen=True)
