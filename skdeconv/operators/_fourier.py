@@ -18,7 +18,8 @@ def spatial_axes(ndim: int) -> tuple[int, ...]:
 
 def fast_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Smallest shape, no smaller than `shape`, that transforms fast."""
-    return tuple(next_fast_len(int(n), real=True) for n in shape)
+    *lead, last = map(int, shape)  # only the last axis sees real numbers
+    return (*map(next_fast_len, lead), next_fast_len(last, real=True))
 
 
 def fft(x: Tensor, shape: tuple[int, ...]) -> Tensor:

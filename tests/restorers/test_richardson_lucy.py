@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from skdeconv import Degradation, RichardsonLucyRestorer
+from skdeconv.degradations import GaussianNoise, PoissonNoise
 from skdeconv.metrics import psnr
 from skdeconv.operators import Blur, gaussian_psf
 
@@ -55,11 +56,99 @@ def test_tolerance_and_budget():
     assert not np.allclose(free.predict(X), tied.predict(X))
 
 
+@pytest.fixture(scope="module")
+def counts(photographs):
+    psf = gaussian_psf(1.6)
+    X = np.stack([p[:110, :110] for p in photographs])
+    degrade = Degradation([Blur(psf), PoissonNoise(1.0)], random_state=0)
+    return psf, *degrade.pair(X)
+
+
+def test_iterations_from_pairs_are_those_of_the_best_score(counts):
+    psf, observed, truth = counts
+    restorer = RichardsonLucyRestorer(psf, data_range=255).fit(observed, truth)
+    assert isinstance(restorer.n_iter_, int)
+    assert restorer.criterion_ == "psnr"
+    curve, steps = restorer.path_["criterion"][0], restorer.path_["max_iter"][0]
+    assert curve.argmax() == restorer.n_iter_ - 1
+    assert np.isclose(restorer.score(observed, truth), curve.max(), atol=1e-3)
+    for i in (0, 20):
+        fixed = RichardsonLucyRestorer(psf, max_iter=int(steps[i]), data_range=255)
+        score = fixed.fit(observed).score(observed, truth)
+        assert np.isclose(score, curve[i], atol=1e-3)
+
+
+def test_iterations_of_each_image_without_pairs(counts):
+    psf, observed, truth = counts
+    restorer = RichardsonLucyRestorer(psf, data_range=255).fit(observed)
+    assert restorer.criterion_ == "risk"
+    assert restorer.n_iter_.shape == (len(observed),)
+    assert restorer.n_iter_.dtype.kind == "i"
+    path = restorer.path_
+    assert path["criterion"].shape == path["max_iter"].shape
+    assert np.array_equal(np.nanargmin(path["criterion"], 1) + 1, restorer.n_iter_)
+    assert restorer.score(observed, truth) > psnr(truth, observed, data_range=255) + 1
+    # Another image has its own noise, whatever fit has seen.
+    clean = Degradation([Blur(psf), GaussianNoise(0.5)], random_state=0)
+    X, y = clean.pair(truth)
+    assert restorer.score(X, y) > psnr(y, X, data_range=255) + 2
+    fixed = RichardsonLucyRestorer(psf, max_iter=7, data_range=255).fit(observed)
+    assert (fixed.n_iter_, fixed.criterion_, fixed.path_) == (7, None, None)
+
+
+@pytest.mark.parametrize("noise", [GaussianNoise(7.65), PoissonNoise(2.0)])
+def test_automatic_iterations_help_at_the_border(photographs, border_gain, noise):
+    psf = gaussian_psf(1.6)
+    X = np.stack([p[60:120, 60:120] for p in photographs])
+    observed, truth = Degradation([Blur(psf), noise], random_state=0).pair(X)
+    for y in (None, truth):
+        restorer = RichardsonLucyRestorer(psf, data_range=255).fit(observed, y)
+        restored = restorer.predict(observed)
+        assert border_gain(psf, observed, truth, restored).min() > 0
+
+
+def test_dead_pixels_do_not_count(counts):
+    psf, observed, truth = counts
+    rng = np.random.default_rng(0)
+    mask = rng.random(observed.shape) > 0.03
+    spoiled = np.where(mask, observed, 10000)
+    restorer = RichardsonLucyRestorer(psf, data_range=255)
+    for y in (None, truth):
+        score = restorer.fit(observed, y).score(observed, truth)
+        masked = restorer.fit(spoiled, y, mask=mask)
+        assert masked.score(spoiled, truth, mask=mask) > score - 0.5
+        restored = masked.predict(spoiled, mask=mask)
+        other = np.where(mask, observed, -1e6)
+        assert np.array_equal(masked.predict(other, mask=mask), restored)
+
+
+def test_background_is_not_in_the_answer(counts):
+    psf, observed, truth = counts
+    plain = RichardsonLucyRestorer(psf, data_range=255, max_iter=8)
+    lifted = RichardsonLucyRestorer(psf, data_range=255, max_iter=8, background=100)
+    score = plain.fit(observed).score(observed, truth)
+    assert lifted.fit(observed + 100).score(observed + 100, truth) > score - 0.5
+
+
+def test_total_variation_saves_what_iterations_spoil(counts):
+    psf, observed, truth = counts
+    free, held = (
+        RichardsonLucyRestorer(psf, max_iter=60, tv_weight=weight, data_range=255)
+        .fit(observed)
+        .score(observed, truth)
+        for weight in (0, 0.01)
+    )
+    assert held > free + 3
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
         ({"psf": None}, "'psf' parameter"),
         ({"max_iter": 0}, "'max_iter' parameter"),
+        ({"max_iter": "best"}, "'max_iter' parameter"),
+        ({"tv_weight": -1}, "'tv_weight' parameter"),
+        ({"background": -1}, "'background' parameter"),
         ({"tol": -1}, "'tol' parameter"),
         ({"acceleration": "biggs"}, "'acceleration' parameter"),
     ],

@@ -1,3 +1,5 @@
+from itertools import islice
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,8 @@ from scipy.signal import fftconvolve
 from skimage import data
 
 from skdeconv.operators import Blur
-from skdeconv.solvers._richardson_lucy import richardson_lucy
+from skdeconv.solvers._richardson_lucy import richardson_lucy, scenes
+from skdeconv.solvers._tv_step import ROUND
 
 # PSFs here are random: neither of sum 1 nor centred.
 pytestmark = pytest.mark.filterwarnings("ignore::skdeconv.exceptions.PSFWarning")
@@ -192,3 +195,155 @@ def test_border_band_is_no_worse_than_the_input(photo):
         return error.sum()
 
     assert band_error(x) < band_error(y)
+
+
+def random_weight(shape, holes=0.2, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.rand(2, 1, *shape, generator=generator, dtype=torch.float64)
+    return torch.where(weight < holes, 0, weight)
+
+
+@boundary
+@pytest.mark.parametrize("background", [0.0, 0.2])
+@pytest.mark.parametrize("tv_weight", [0.0, 1e-3, 0.3, 1e4])
+def test_no_plain_step_raises_the_objective(boundary, background, tv_weight):
+    shape = (18, 17)
+    y, blur = random_images(shape), Blur(random_psf((5, 4)), boundary)
+    y, weight = y * 40, random_weight(shape)
+    domain = blur.input_shape(shape)
+
+    def objective(scene):
+        if boundary == "extended":  # the margin before the frame is at the grid's end
+            margins = [b for b, _ in blur.margins]
+            scene = scene.roll(margins, (-2, -1))[..., : domain[0], : domain[1]]
+        model = blur(scene) + background
+        return (weight * (model - torch.xlogy(y, model))).sum((-2, -1))
+
+    values, penalty = [], []
+    steps = scenes(
+        y,
+        blur,
+        weight=weight,
+        background=background,
+        tv_weight=tv_weight,
+        acceleration=False,
+    )
+    mean = (weight * y).sum((-2, -1), keepdim=True) / weight.sum((-2, -1), keepdim=True)
+    mean = mean - background
+    for scene in islice(steps, 30):
+        assert (scene >= 0).all()
+        values.append(objective(scene))
+        penalty.append(total_variation(scene, mean))
+    values = torch.stack(values) + tv_weight * torch.stack(penalty)
+    assert (values.diff(dim=0) <= 1e-9 * values[0].abs()).all()
+
+
+def total_variation(x, mean):
+    steepness = (ROUND * mean) ** 2
+    steepness = steepness.expand_as(x).clone()
+    steepness[..., :-1, :] += x.diff(dim=-2) ** 2
+    steepness[..., :-1] += x.diff(dim=-1) ** 2
+    return steepness.sqrt().sum((-2, -1))
+
+
+@acceleration
+@pytest.mark.parametrize("boundary", ["periodic", "reflect"])
+def test_keeps_the_flux_of_what_is_weighted(boundary, acceleration):
+    y, blur = random_images((24, 21)), Blur(random_psf((5, 4)), boundary)
+    weight = random_weight((24, 21))
+    x = richardson_lucy(y, blur, weight=weight, acceleration=acceleration).x
+    seen = blur.adjoint(weight.expand_as(y)) * x
+    torch.testing.assert_close(seen.sum((-2, -1)), (weight * y).sum((-2, -1)))
+
+
+@boundary
+@pytest.mark.parametrize("tv_weight", [0.0, 0.05])
+def test_what_has_no_weight_has_no_influence(boundary, tv_weight):
+    y, blur = random_images((24, 21)), Blur(random_psf((5, 4)), boundary)
+    weight = random_weight((24, 21))
+    weight[..., 3:15, 3:15] = 0  # more than the PSF spans: nothing sees the middle
+    settings = {"weight": weight, "tv_weight": tv_weight, "max_iter": 20}
+    expected = richardson_lucy(y, blur, **settings).x
+    for garbage in (torch.nan, torch.inf, -1e30, 1e30):
+        spoiled = torch.where(weight > 0, y, garbage)
+        assert torch.equal(richardson_lucy(spoiled, blur, **settings).x, expected)
+    assert expected.isfinite().all()
+    assert (expected < 50).all()
+
+
+@boundary
+def test_equal_weights_are_no_weights(boundary):
+    y, blur = random_images((24, 21)), Blur(random_psf((5, 4)), boundary)
+    x = richardson_lucy(y, blur, weight=torch.ones_like(y[:, :1])).x
+    torch.testing.assert_close(x, richardson_lucy(y, blur).x)
+
+
+@acceleration
+def test_takes_a_background_off(acceleration):
+    generator = np.random.default_rng(0)
+    scene = np.zeros((40, 40))
+    scene[generator.integers(8, 32, 20), generator.integers(8, 32, 20)] = 100
+    blur = Blur(np.outer([1, 2, 1], [1, 3, 1]), "periodic")
+    truth = torch.from_numpy(scene)[None, None]
+    y = blur(truth) + 7
+    settings = {"max_iter": 200, "acceleration": acceleration}
+    x = richardson_lucy(y, blur, background=7.0, **settings).x
+    assert (x.sum() / truth.sum() - 1).abs() < 0.05
+    bright = richardson_lucy(y, blur, **settings).x - 7
+    assert (x - truth).square().sum() < 0.7 * (bright - truth).square().sum()
+    dark = richardson_lucy(y * 0 + 3, blur, background=7.0, **settings).x
+    assert dark.isfinite().all()
+    assert dark.max() < 1e-3
+
+
+@acceleration
+@boundary
+@pytest.mark.parametrize("tv_weight", [1e-2, 1.0, 1e9])
+def test_penalty_on_hard_data(boundary, acceleration, tv_weight):
+    y = torch.zeros(4, 1, 32, 31)
+    y[1, 0, 16, 16] = 60000
+    y[2, 0, :, 16:] = 60000
+    y[3] = torch.linspace(-5, 5, 31)
+    blur = Blur(random_psf((7, 6)), boundary)
+    settings = {"max_iter": 50, "acceleration": acceleration, "tv_weight": tv_weight}
+    x = richardson_lucy(y, blur, **settings).x
+    assert x.isfinite().all()
+    assert (x >= 0).all()
+    assert x[0].max() == 0
+    # A power of two, or rounding would tell: many of these pixels are nearly dark.
+    larger = richardson_lucy(1024 * y, blur, **settings).x
+    torch.testing.assert_close(larger, 1024 * x, rtol=1e-4, atol=1e-2)
+
+
+@acceleration
+def test_penalty_helps_after_many_steps(acceleration):
+    scene = data.camera()[50:182, 50:182].astype(float)
+    psf = random_psf((5, 5))
+    blurred = fftconvolve(scene, psf / psf.sum(), mode="valid")
+    y = np.random.default_rng(0).poisson(blurred / 4) * 4.0
+    y, truth = torch.from_numpy(y)[None, None], torch.from_numpy(scene[2:-2, 2:-2])
+    settings = {"max_iter": 100, "acceleration": acceleration}
+    free, held = (
+        richardson_lucy(y, Blur(psf, "extended"), tv_weight=weight, **settings).x
+        for weight in (0.0, 0.03)
+    )
+    error = [float((x - truth).square().mean()) for x in (free, held)]
+    assert error[1] < 0.4 * error[0]
+    assert abs(float(held.mean() / y.mean()) - 1) < 0.02
+
+
+@acceleration
+@boundary
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [((1, 24), (1, 5)), ((24, 1), (5, 1)), ((1, 1), (1, 1)), ((16, 15), (14, 15))],
+)
+@pytest.mark.parametrize("tv_weight", [0.0, 0.05])
+def test_thin_images_and_large_psfs(boundary, acceleration, shape, size, tv_weight):
+    y, blur = random_images(shape), Blur(random_psf(size), boundary)
+    settings = {"max_iter": 40, "acceleration": acceleration, "tv_weight": tv_weight}
+    x = richardson_lucy(y, blur, **settings).x
+    assert x.isfinite().all()
+    assert (x >= 0).all()
+    if shape == (1, 1):
+        torch.testing.assert_close(x, y)
