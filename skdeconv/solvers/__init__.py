@@ -1,6 +1,7 @@
 """Pure functions of tensors and operators that restore images."""
 
 from skdeconv.solvers._bilateral import bilateral_filter
+from skdeconv.solvers._block_deconvolution import block_deconvolve
 from skdeconv.solvers._collaborative import collaborative_filter
 from skdeconv.solvers._median import median_filter
 from skdeconv.solvers._nonlocal_means import nonlocal_means
@@ -17,6 +18,7 @@ __all__ = [
     "SolverResult",
     "Stopped",
     "bilateral_filter",
+    "block_deconvolve",
     "collaborative_filter",
     "median_filter",
     "nonlocal_means",
