@@ -86,6 +86,7 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
         WaveletRestorer(levels=2, ndim=ndim, **plain),
         BlockMatchingRestorer(patch_size=4, search_radius=4, ndim=ndim, **plain),
         BlockMatchingRestorer(noise_std=0.05, step=2, ndim=ndim, **plain),
+        BlockMatchingRestorer(psf, max_iter=2, search_radius=2, **plain),
         DeconvRestorer(patches_per_epoch=32, module__width=4, **network),
         DeconvRestorer("conv_transpose", patches_per_epoch=32, **network),
     ]

@@ -1,17 +1,15 @@
 """Restoration by collaborative filtering of similar blocks."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
-import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from skdeconv._params import Interval, StrOptions
-from skdeconv.estimation import estimate_noise_std
-from skdeconv.operators import Blur
-from skdeconv.restorers._base import DATA_RANGE, NDIM, PSF, BaseRestorer
-from skdeconv.solvers import collaborative_filter
+from skdeconv.restorers._base import DATA_RANGE, NDIM, PSF
+from skdeconv.restorers._denoiser import Denoiser
+from skdeconv.restorers._noise import NOISE_STD, pair_noise_std
+from skdeconv.solvers import block_deconvolve, collaborative_filter
 from skdeconv.solvers._collaborative import Stage
 
 # By number of spatial axes: length of a block, reach of the search, spacing.
@@ -20,14 +18,15 @@ SEARCH_RADIUS = {1: 100, 2: 16, 3: 4}
 STEP = {1: 3, 2: 3, 3: 2}
 
 
-class BlockMatchingRestorer(BaseRestorer):
+class BlockMatchingRestorer(Denoiser):
     r"""Similar blocks of an image, stacked and filtered together (BM3D).
 
     For each of a grid of blocks the most similar ones nearby are stacked. A stack has a
     much sparser transform than a block: small coefficients are zeroed in a first pass,
     and in a second a Wiener filter takes its spectra from what the first one gave. To
     be preferred where structures repeat within an image and no training data are at
-    hand.
+    hand. With a PSF, turns of a division by its transfer function and of the filter
+    deblur.
 
     Parameters
     ----------
@@ -48,7 +47,12 @@ class BlockMatchingRestorer(BaseRestorer):
         many.
     step : int or "auto", default="auto"
         Spacing of the blocks that stacks are made for. ``"auto"`` is 3 for signals and
-        images and 2 for volumes.
+        images and 2 for volumes; half as much again for deblurring.
+    max_iter : int, default=16
+        Turns of the deblurring; fewer are noisier and faster.
+    boundary : {"extended", "periodic"}, default="extended"
+        What lies beyond the frame when deblurring: an unknown larger scene, or the
+        image repeated.
     ndim : int, default=2
         Number of spatial axes where `psf` is None; else that of the PSF.
     data_range : float or None, default=None
@@ -63,6 +67,8 @@ class BlockMatchingRestorer(BaseRestorer):
         The normalised PSF.
     noise_std_ : float or ndarray of shape (n_samples,)
         The noise level; an array holds the estimates for the images of ``fit``.
+    n_iter_ : int
+        Passes over the image, or turns of the deblurring.
     data_range_ : float
         Span of the intensities.
     n_channels_ : int
@@ -85,6 +91,9 @@ class BlockMatchingRestorer(BaseRestorer):
     .. [1] K. Dabov, A. Foi, V. Katkovnik, K. Egiazarian, "Image denoising by sparse 3-D
        transform-domain collaborative filtering", IEEE Trans. Image Process. 16(8),
        2007. :doi:`10.1109/TIP.2007.901238`
+    .. [2] A. Danielyan, V. Katkovnik, K. Egiazarian, "BM3D frames and variational image
+       deblurring", IEEE Trans. Image Process. 21(4), 2012.
+       :doi:`10.1109/TIP.2011.2176954`
 
     Examples
     --------
@@ -100,7 +109,7 @@ class BlockMatchingRestorer(BaseRestorer):
 
     _parameter_constraints: dict = {
         "psf": PSF,
-        "noise_std": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
+        "noise_std": NOISE_STD,
         "patch_size": [
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
@@ -111,6 +120,8 @@ class BlockMatchingRestorer(BaseRestorer):
         ],
         "group_size": [Interval(Integral, 1, None, closed="left")],
         "step": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "boundary": [StrOptions({"extended", "periodic"})],
         "ndim": NDIM,
         "data_range": DATA_RANGE,
         "clip": ["boolean"],
@@ -125,6 +136,8 @@ class BlockMatchingRestorer(BaseRestorer):
         search_radius: int | str = "auto",
         group_size: int = 32,
         step: int | str = "auto",
+        max_iter: int = 16,
+        boundary: str = "extended",
         ndim: int = 2,
         data_range: float | None = None,
         clip: bool = False,
@@ -135,51 +148,41 @@ class BlockMatchingRestorer(BaseRestorer):
         self.search_radius = search_radius
         self.group_size = group_size
         self.step = step
+        self.max_iter = max_iter
+        self.boundary = boundary
         self.ndim = ndim
         self.data_range = data_range
         self.clip = clip
 
     def _fit(self, images, target, weights=None):
-        if self.noise_std != "auto":
-            self.noise_std_ = float(self.noise_std)
-        elif target is None:
-            levels = [estimate_noise_std(x, images.ndim) for x in images.tensors()]
-            self.noise_std_ = torch.cat(levels).cpu().numpy()
+        self.n_iter_ = 2 if self.psf_ is None else self.max_iter
+        if self.noise_std == "auto" and target is not None:
+            self.noise_std_ = pair_noise_std(images, target, self.psf_)
         else:
-            pairs = zip(images.images(), target.images(images.float_dtype), strict=True)
-            errors = [self._misfit(x, y).square().mean() for x, y in pairs]
-            self.noise_std_ = float(torch.stack(errors).mean().sqrt())
+            super()._fit(images, None, weights)
 
-    def _misfit(self, x, y):
-        """What the blur does not explain, away from the borders."""
-        if self.psf_ is None:
-            return x - y
-        blur = Blur.unchecked(self.psf_, "reflect")
-        room = zip(x.shape[2:], blur.margins, strict=True)
-        inside = [
-            slice(before, n - after) if n > before + after else slice(None)
-            for n, (before, after) in room
-        ]
-        return (x - blur(y))[(..., *inside)]
-
-    def _restore(self, x: Tensor, noise_std=None, weight=None) -> Tensor:
-        ndim = x.ndim - 2
-        if noise_std is None and np.ndim(self.noise_std_) == 0:
-            noise_std = self.noise_std_
-        if noise_std is None:
-            noise_std = estimate_noise_std(x, ndim)
-        level = torch.as_tensor(noise_std, dtype=x.dtype, device=x.device)
-        level = level.expand(len(x))
+    def _denoise(self, x: Tensor, noise_std: Tensor) -> Tensor:
         size, radius, step = (
-            table[ndim] if value == "auto" else value
+            table[x.ndim - 2] if value == "auto" else value
             for value, table in (
                 (self.patch_size, PATCH_SIZE),
                 (self.search_radius, SEARCH_RADIUS),
                 (self.step, STEP),
             )
         )
-        stages = (
-            Stage(max(1, self.group_size // 2), radius, step, 0.75),
-            Stage(self.group_size, -(-3 * radius // 4), step, 0.5),
-        )
-        return collaborative_filter(x, level, patch_size=size, stages=stages).x
+        near = -(-3 * radius // 4)
+        first = Stage(max(1, self.group_size // 2), radius, step, 0.75)
+        if self.psf_ is None:
+            stages = first, Stage(self.group_size, near, step, 0.5)
+            return collaborative_filter(x, noise_std, patch_size=size, stages=stages).x
+        if self.step == "auto":  # the grid moves, and may be wide
+            step = -(-3 * step // 2)
+        stages = first, Stage(self.group_size, -(-3 * near // 4), step, 0.5)
+        return block_deconvolve(
+            x,
+            self._blur(),
+            noise_std,
+            patch_size=size,
+            stages=stages,
+            max_iter=self.max_iter,
+        ).x

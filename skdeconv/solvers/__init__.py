@@ -1,6 +1,7 @@
 """Pure functions of tensors and operators that restore images."""
 
 from skdeconv.solvers._bilateral import bilateral_filter
+from skdeconv.solvers._block_deconvolution import block_deconvolve
 from skdeconv.solvers._collaborative import collaborative_filter
 from skdeconv.solvers._least_squares import least_squares
 from skdeconv.solvers._median import median_filter
@@ -18,6 +19,7 @@ __all__ = [
     "SolverResult",
     "Stopped",
     "bilateral_filter",
+    "block_deconvolve",
     "collaborative_filter",
     "least_squares",
     "median_filter",

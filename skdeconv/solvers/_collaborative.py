@@ -16,7 +16,7 @@ from skdeconv.solvers._sparse_coding import cosines
 
 # Positions of blocks that are transformed, and coefficients filtered, at once.
 SLAB = 2**17
-CHUNK = 2**21
+CHUNK = 2**19
 
 # Shape of the window that weights the pixels of a block.
 KAISER = 2.0
@@ -195,8 +195,12 @@ class _Plan:
         corner = prod(min(n, r + 1) for n, r in zip(positions, radius, strict=True))
         size = 2 ** int(log2(min(stage.group_size, corner)))
         blocks = extract_patches(x, patch, len(shape))
-        guide = blocks if pilot is None else extract_patches(pilot, patch, len(shape))
-        smooth = torch.matmul(self.smooth, guide[..., : prod(patch)].mT)
+        coefficients, spectra = self._transform(blocks), None
+        if pilot is None:
+            smooth = torch.matmul(self.smooth, blocks[..., : prod(patch)].mT)
+        else:
+            spectra = self._transform(extract_patches(pilot, patch, len(shape)))
+            smooth = spectra.view(*blocks.shape)[..., : len(self.smooth)].mT
         index = match_blocks(
             smooth.reshape(batch, -1, *positions),
             start,
@@ -206,16 +210,12 @@ class _Plan:
             size=size,
             nearness=1e-3 * len(self.smooth),
         )
-        coefficients = self._transform(blocks)
-        spectra = None if pilot is None else self._transform(guide)
         total = torch.zeros_like(coefficients)
         weight = x.new_zeros(len(total), channels)
-        haar = _haar(size).to(x)
         chunk = max(1, CHUNK // (size * total.shape[1]))
         for group in index.split(chunk, 1):
-            self._filter_groups(
-                group.contiguous(), coefficients, spectra, haar, total, weight
-            )
+            group = group.contiguous()
+            self._filter_groups(group, coefficients, spectra, total, weight)
         total = total.view(-1, prod(patch)) @ self.inverse.T
         for axis, window in enumerate(self.windows):
             total.view(-1, *patch).mul_(
@@ -230,32 +230,28 @@ class _Plan:
         rows = blocks.reshape(-1, prod(self.patch)) @ self.forward.T
         return rows.view(-1, blocks.shape[-1])
 
-    def _filter_groups(self, index, coefficients, spectra, haar, total, weight):
+    def _filter_groups(self, index, coefficients, spectra, total, weight):
         """Filter groups (size, n) of rows of coefficients and add them to `total`."""
         size, n = index.shape
-        channels = weight.shape[1]
-        stacked = haar @ F.embedding(index, coefficients).view(size, -1)
-        shape = (size, n * channels, -1)
-        noise = 1 if self.variance is None else self.variance
+        shape = (size, n, weight.shape[1], -1)
+        stacked = _haar(F.embedding(index, coefficients)).view(shape)
+        blocks = _haar_variance(size).to(stacked).view(-1, 1, 1, 1)
+        noise = blocks if self.variance is None else blocks * self.variance
         if spectra is None:
-            power = stacked.square().view(shape)
-            gain = (power > self.stage.threshold**2 * noise).to(stacked)
-            gain[0, :, 0] = 1
+            gain = stacked.abs().gt(self.stage.threshold * noise.sqrt()).to(stacked)
+            gain[0, ..., 0] = 1
         else:
-            power = (haar @ F.embedding(index, spectra).view(size, -1)).square_()
-            gain = power.view(shape)
+            gain = _haar(F.embedding(index, spectra)).view(shape).square_()
             gain = gain.div_(gain + noise)
-        stacked = (haar.T @ stacked.mul_(gain.view(size, -1))).view(
-            size, n, channels, -1
-        )
+        stacked *= gain
         left = gain.square_()
         if self.variance is not None:
             left = left.mul_(self.variance)
-        left = left.sum((0, 2)).view(n, channels)
-        certainty = 1 / left.clamp_min(1e-3)
-        stacked *= certainty[..., None]
+        certainty = 1 / left.sum((0, 3)).clamp_min(1e-3)
+        stacked *= (certainty / blocks[..., 0])[..., None]
         rows = index.flatten()
-        total.index_add_(0, rows, stacked.view(size * n, -1))
+        stacked = _haar_adjoint(stacked.view(size, -1)).view(size * n, -1)
+        total.index_add_(0, rows, stacked)
         weight.index_add_(0, rows, certainty.repeat(size, 1))
 
 
@@ -299,15 +295,31 @@ def _wavelet(n):
     return F.normalize(torch.cat([smooth, *matrix]), dim=1)
 
 
-def _haar(n):
-    """Orthonormal Haar transform of n = 2**k samples as a matrix."""
-    matrix = torch.ones(1, 1, dtype=torch.float64)
-    while len(matrix) < n:
-        mean = torch.kron(matrix, torch.ones(1, 2, dtype=torch.float64))
-        pair = torch.tensor([[1.0, -1.0]], dtype=torch.float64)
-        change = torch.kron(torch.eye(len(matrix), dtype=torch.float64), pair)
-        matrix = torch.cat([mean, change]) / 2**0.5
-    return matrix
+def _haar(x):
+    """Sums and differences along the first axis, of length 2**k: Haar's, not scaled."""
+    y = torch.empty_like(x)
+    while len(x) > 1:
+        half = len(x) // 2
+        torch.sub(x[::2], x[1::2], out=y[half : 2 * half])
+        x = x[::2] + x[1::2]
+    y[0] = x[0]
+    return y
+
+
+def _haar_adjoint(y):
+    x = y[:1]
+    while len(x) < len(y):
+        half = len(x)
+        longer = y.new_empty(2 * half, *y.shape[1:])
+        torch.add(x, y[half : 2 * half], out=longer[::2])
+        torch.sub(x, y[half : 2 * half], out=longer[1::2])
+        x = longer
+    return x
+
+
+def _haar_variance(n):
+    """Variance of each row of :func:`_haar` of unit noise."""
+    return torch.tensor([float(n)] + [n / 2 ** int(log2(i)) for i in range(1, n)])
 
 
 def _prolong(x, shape):

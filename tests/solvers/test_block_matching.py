@@ -11,6 +11,8 @@ from skdeconv.solvers._block_matching import match_blocks
 from skdeconv.solvers._collaborative import (
     Stage,
     _haar,
+    _haar_adjoint,
+    _haar_variance,
     block_transform,
     filter_blocks,
 )
@@ -73,7 +75,9 @@ def test_transforms_start_with_the_mean_and_have_unit_rows(kind):
         assert transform[1:].sum(1).abs().max() < 1e-12
         assert torch.linalg.cond(transform) < 10
     identity = torch.eye(8, dtype=torch.float64)
-    assert torch.allclose(_haar(8) @ _haar(8).T, identity)
+    haar = _haar(identity)
+    assert torch.equal(haar.T, _haar_adjoint(identity))
+    assert torch.allclose(haar @ haar.T, _haar_variance(8).double().diag())
 
 
 @pytest.mark.parametrize("shape", [(50,), (24, 31), (9, 10, 8)])
