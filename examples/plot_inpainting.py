@@ -54,8 +54,8 @@ show(shown | {"truth": truth})
 # %%
 # Coarse pixels
 # -------------
-# The image was made three times coarser along both axes, and a little noisy. The answer
-# of a restorer with an ``operator`` has the shape of the images that the operator takes.
+# The image was made three times coarser, and a little noisy. The answer of a restorer
+# with an ``operator`` has the shape of the images that the operator takes.
 shrink = Downsample(3)
 degrade = Degradation([shrink, GaussianNoise(1)], random_state=0)
 coarse, truth = degrade.pair(clean)
