@@ -3,8 +3,8 @@ Tuning restorers with GridSearchCV
 ==================================
 
 Every restorer has scikit-learn's parameters, so that the searches of scikit-learn tune
-them: the strength of a Wiener filter, the iterations of Richardson-Lucy, or the width
-and learning rate of a network.
+them: the width and learning rate of a network, and what classical restorers would
+choose by themselves, to see how much it matters.
 """
 
 import matplotlib.pyplot as plt

@@ -22,11 +22,11 @@ degrade = Degradation([Blur(psf), GaussianNoise(2)], random_state=0)
 observed, truth = degrade.pair(photographs.images)
 
 # %%
-# Restorers are scikit-learn estimators. Classical ones need no truth: ``fit`` only
-# validates, ``predict`` restores. Noise turned the images to floats, so that their
-# range must be named.
+# Restorers are scikit-learn estimators. Classical ones need no truth: how much to smooth,
+# or when to stop, they find out from the noise of each image. Noise turned the images to
+# floats, so that their range must be named.
 restorers = {
-    "Wiener": WienerRestorer(psf, alpha=3e-3, data_range=255),
+    "Wiener": WienerRestorer(psf, data_range=255),
     "Richardson-Lucy": RichardsonLucyRestorer(psf, data_range=255),
 }
 restored = {name: r.fit(observed).predict(observed) for name, r in restorers.items()}

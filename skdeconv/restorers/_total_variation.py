@@ -22,7 +22,7 @@ class TotalVariationRestorer(InverseMixin, BaseRestorer):
 
     with the range `R` of the data (``data_range_``), and for `A` nothing (denoising), a
     blur (`psf`) or any operator: missing pixels are filled, coarse ones refined. To be
-    preferred where edges matter and textures do not, and for missing pixels.
+    preferred where edges matter and textures do not.
 
     Parameters
     ----------
