@@ -4,6 +4,7 @@ from skdeconv.estimation._cross_validation import cross_validate
 from skdeconv.estimation._curves import lowest
 from skdeconv.estimation._noise import estimate_noise_std
 from skdeconv.estimation._poisson import estimate_noise_variance
+from skdeconv.estimation._sparsity import sparse_alpha
 from skdeconv.estimation._spectrum import (
     PowerLaw,
     fit_power_law,
@@ -22,4 +23,5 @@ __all__ = [
     "linear_risk",
     "lowest",
     "periodogram",
+    "sparse_alpha",
 ]

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Tensor, inference_mode, where, zeros_like
+from torch import Tensor, inference_mode
 
 from skdeconv._images import (
     ImageBatch,
@@ -24,6 +24,7 @@ from skdeconv._ranges import refuse_mixed_units, resolve_data_range
 from skdeconv.metrics._psnr import image_psnr
 from skdeconv.operators import Blur, Identity, LinearOperator
 from skdeconv.operators._psf import check_psf
+from skdeconv.solvers._filling import fill_in
 
 NDIM = [Interval(Integral, 1, 3, closed="both")]
 DATA_RANGE = [Interval(Real, 0, None, closed="neither"), None]
@@ -273,20 +274,5 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
 
 
 def hide(x: Tensor, weight: Tensor | None) -> Tensor:
-    """Fill pixels of weight 0 from their rim inwards, by the mean of what is known."""
-    if weight is None:
-        return x
-    known = (weight > 0).to(x)
-    x = x * known
-    while True:
-        total, count = zeros_like(x), zeros_like(x)
-        for axis in range(2, x.ndim):
-            n = x.shape[axis] - 1
-            for here, there in ((0, 1), (1, 0)):
-                total.narrow(axis, here, n).add_(x.narrow(axis, there, n))
-                count.narrow(axis, here, n).add_(known.narrow(axis, there, n))
-        fresh = (known == 0) & (count > 0)
-        if not fresh.any():  # complete, or a channel of which nothing is known
-            return x
-        x = where(fresh, total / count.clamp_min(1), x)
-        known = where(fresh, 1.0, known)
+    """Fill pixels of weight 0 with what is harmless."""
+    return x if weight is None else fill_in(x, weight > 0)
