@@ -30,4 +30,4 @@ def lowest(values: Tensor, criterion: Tensor) -> Tensor:
     logs = values.log()
     at = best[:, 0].clamp(1, len(values) - 2)
     stride = (logs[at + 1] - logs[at - 1]) / 2
-    return (logs[best[:, 0]] + offset * stride).exp()
+    return (logs[best[:, 0]] + offset * stride).exp().to(values)

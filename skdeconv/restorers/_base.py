@@ -58,7 +58,7 @@ class RestorerMixin(TransformerMixin):
         X_restored : ndarray or list, of the shapes of X
             Restored images in the units of X.
         """
-        return self.predict(X) if mask is None else self.predict(X, mask=mask)
+        return self.predict(X, **_given(mask=mask))
 
     def score(self, X: Images, y: Images, mask: Images | None = None) -> float:
         """Restore images and compare them with the truth.
@@ -148,6 +148,27 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
             self.data_range_ = resolve_data_range(self.data_range, images, target)
             self._fit(images, target, weights)
         return self
+
+    def fit_transform(
+        self, X: Images, y: Images | None = None, mask: Images | None = None
+    ) -> Restored:
+        """Fit and restore the same images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *spatial[, n_channels]) or list of images
+            Degraded images.
+        y : array-like or list, of the shapes of X, default=None
+            Clean images.
+        mask : array-like or list, of the shapes of X, default=None
+            Weights of the pixels, as in ``fit`` and ``transform``.
+
+        Returns
+        -------
+        X_restored : ndarray or list, of the shapes of X
+            Restored images in the units of X.
+        """
+        return self.fit(X, y, **_given(mask=mask)).transform(X, **_given(mask=mask))
 
     def predict(self, X: Images, mask: Images | None = None) -> Restored:
         """Restore images.
@@ -276,3 +297,8 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
 def hide(x: Tensor, weight: Tensor | None) -> Tensor:
     """Fill pixels of weight 0 with what is harmless."""
     return x if weight is None else fill_in(x, weight > 0)
+
+
+def _given(**arguments):
+    """Arguments that are not None: overrides of methods need not know the others."""
+    return {name: value for name, value in arguments.items() if value is not None}
