@@ -50,6 +50,7 @@ _PACKAGES = (
     "degradations",
     "estimation",
     "exceptions",
+    "inspection",
     "metrics",
     "networks",
     "neural",

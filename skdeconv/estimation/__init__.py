@@ -4,6 +4,8 @@ from skdeconv.estimation._cross_validation import cross_validate
 from skdeconv.estimation._curves import lowest
 from skdeconv.estimation._noise import estimate_noise_std
 from skdeconv.estimation._poisson import estimate_noise_variance
+from skdeconv.estimation._scorer import make_risk_scorer, risk_scorer
+from skdeconv.estimation._sparsity import sparse_alpha
 from skdeconv.estimation._spectrum import (
     PowerLaw,
     fit_power_law,
@@ -21,5 +23,8 @@ __all__ = [
     "image_power",
     "linear_risk",
     "lowest",
+    "make_risk_scorer",
     "periodogram",
+    "risk_scorer",
+    "sparse_alpha",
 ]

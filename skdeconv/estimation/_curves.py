@@ -10,7 +10,7 @@ def lowest(values: Tensor, criterion: Tensor) -> Tensor:
     Parameters
     ----------
     values : Tensor of shape (n_values,)
-        Positive, ascending, by equal factors.
+        Positive, ascending, by about equal factors.
     criterion : Tensor of shape (batch, n_values)
         A curve per row.
 
@@ -28,4 +28,6 @@ def lowest(values: Tensor, criterion: Tensor) -> Tensor:
     offset = torch.where(bend > 0, (left - right) / (2 * bend), 0).clamp(-0.5, 0.5)
     offset = torch.where(best[:, 0] == inner[:, 0], offset, 0)
     logs = values.log()
-    return (logs[best[:, 0]] + offset * (logs[1] - logs[0])).exp()
+    at = best[:, 0].clamp(1, len(values) - 2)
+    stride = (logs[at + 1] - logs[at - 1]) / 2
+    return (logs[best[:, 0]] + offset * stride).exp().to(values)

@@ -228,4 +228,6 @@ def linear_risk(
     denominator = gain + penalty
     noise = noise_std.square()[(..., *(None,) * len(shape))]
     risk = (penalty.square() * power + gain * noise) / denominator.square()
-    return (risk * count).flatten(1).sum(1) / count.sum()
+    # In float64: near its minimum the risk is flat.
+    total = (risk * count).flatten(1).sum(1, dtype=torch.float64)
+    return total / count.sum()

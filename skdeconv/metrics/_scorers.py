@@ -18,7 +18,7 @@ class _ImageScorer:
     data_range: float | None = None
 
     def __call__(self, estimator, X, y):
-        data_range = self.data_range or _dtype_range(y) or _fitted_range(estimator)
+        data_range = self.data_range or _dtype_range(y) or fitted_range(estimator)
         return self.metric(y, estimator.predict(X), data_range=data_range or 1.0)
 
 
@@ -34,17 +34,21 @@ def _dtype_range(y):
     return DTYPE_RANGES.get(str(kinds.pop())) if len(kinds) == 1 else None
 
 
-def _fitted_range(estimator):
+def last_steps(estimator) -> list:
+    """An estimator, or those in a Pipeline or search, the last of them first."""
+    inner = getattr(estimator, "best_estimator_", None)
+    if inner is not None:
+        return last_steps(inner)
+    steps = getattr(estimator, "steps", None)
+    if not isinstance(steps, list) or not all(isinstance(s, tuple) for s in steps):
+        return [estimator]
+    return [part for _, step in reversed(steps) for part in last_steps(step)]
+
+
+def fitted_range(estimator) -> float | None:
     """Find `data_range_`, also of the last step of a Pipeline or a search's winner."""
-    while estimator is not None:
-        data_range = getattr(estimator, "data_range_", None)
-        if data_range is not None:
-            return data_range
-        steps = getattr(estimator, "steps", None)
-        estimator = (
-            steps[-1][1] if steps else getattr(estimator, "best_estimator_", None)
-        )
-    return None
+    last = last_steps(estimator)[0]
+    return getattr(last, "data_range_", None)
 
 
 def make_psnr_scorer(data_range: float | None = None) -> Callable:

@@ -75,3 +75,15 @@ def radial_frequency(shape: tuple[int, ...], *, device=None, dtype=torch.float32
         wave = frequencies(n, dtype=torch.float64, device=device)
         square = square + (wave**2).reshape(-1, *(1,) * (-axis - 1))
     return square.sqrt().to(dtype)
+
+
+def laplacian_power(shape: tuple[int, ...], *, device=None, dtype=torch.float32):
+    """Squared spectrum of the Laplacian, shaped for :func:`fft`."""
+    total = 0
+    for axis, n in zip(spatial_axes(len(shape)), shape, strict=True):
+        frequencies = torch.fft.rfftfreq if axis == -1 else torch.fft.fftfreq
+        wave = frequencies(n, dtype=torch.float64, device=device)
+        total = total + (4 * torch.sin(torch.pi * wave) ** 2).reshape(
+            -1, *(1,) * (-axis - 1)
+        )
+    return (total**2).to(dtype)

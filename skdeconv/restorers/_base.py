@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Tensor, inference_mode, where, zeros_like
+from torch import Tensor, inference_mode
 
 from skdeconv._images import (
     ImageBatch,
@@ -24,6 +24,7 @@ from skdeconv._ranges import refuse_mixed_units, resolve_data_range
 from skdeconv.metrics._psnr import image_psnr
 from skdeconv.operators import Blur, Identity, LinearOperator
 from skdeconv.operators._psf import check_psf
+from skdeconv.solvers._filling import fill_in
 
 NDIM = [Interval(Integral, 1, 3, closed="both")]
 DATA_RANGE = [Interval(Real, 0, None, closed="neither"), None]
@@ -57,7 +58,7 @@ class RestorerMixin(TransformerMixin):
         X_restored : ndarray or list, of the shapes of X
             Restored images in the units of X.
         """
-        return self.predict(X) if mask is None else self.predict(X, mask=mask)
+        return self.predict(X, **_given(mask=mask))
 
     def score(self, X: Images, y: Images, mask: Images | None = None) -> float:
         """Restore images and compare them with the truth.
@@ -147,6 +148,27 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
             self.data_range_ = resolve_data_range(self.data_range, images, target)
             self._fit(images, target, weights)
         return self
+
+    def fit_transform(
+        self, X: Images, y: Images | None = None, mask: Images | None = None
+    ) -> Restored:
+        """Fit and restore the same images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *spatial[, n_channels]) or list of images
+            Degraded images.
+        y : array-like or list, of the shapes of X, default=None
+            Clean images.
+        mask : array-like or list, of the shapes of X, default=None
+            Weights of the pixels, as in ``fit`` and ``transform``.
+
+        Returns
+        -------
+        X_restored : ndarray or list, of the shapes of X
+            Restored images in the units of X.
+        """
+        return self.fit(X, y, **_given(mask=mask)).transform(X, **_given(mask=mask))
 
     def predict(self, X: Images, mask: Images | None = None) -> Restored:
         """Restore images.
@@ -273,20 +295,10 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
 
 
 def hide(x: Tensor, weight: Tensor | None) -> Tensor:
-    """Fill pixels of weight 0 from their rim inwards, by the mean of what is known."""
-    if weight is None:
-        return x
-    known = (weight > 0).to(x)
-    x = x * known
-    while True:
-        total, count = zeros_like(x), zeros_like(x)
-        for axis in range(2, x.ndim):
-            n = x.shape[axis] - 1
-            for here, there in ((0, 1), (1, 0)):
-                total.narrow(axis, here, n).add_(x.narrow(axis, there, n))
-                count.narrow(axis, here, n).add_(known.narrow(axis, there, n))
-        fresh = (known == 0) & (count > 0)
-        if not fresh.any():  # complete, or a channel of which nothing is known
-            return x
-        x = where(fresh, total / count.clamp_min(1), x)
-        known = where(fresh, 1.0, known)
+    """Fill pixels of weight 0 with what is harmless."""
+    return x if weight is None else fill_in(x, weight > 0)
+
+
+def _given(**arguments):
+    """Arguments that are not None: overrides of methods need not know the others."""
+    return {name: value for name, value in arguments.items() if value is not None}

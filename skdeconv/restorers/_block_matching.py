@@ -14,7 +14,7 @@ from skdeconv.solvers._collaborative import Stage
 
 # By number of spatial axes: length of a block, reach of the search, spacing.
 PATCH_SIZE = {1: 16, 2: 8, 3: 4}
-SEARCH_RADIUS = {1: 100, 2: 16, 3: 4}
+SEARCH_RADIUS = {1: 100, 2: 19, 3: 4}
 STEP = {1: 3, 2: 3, 3: 2}
 
 
@@ -41,7 +41,7 @@ class BlockMatchingRestorer(Denoiser):
         ``"auto"`` is 16 for signals, 8 for images and 4 for volumes.
     search_radius : int or "auto", default="auto"
         How far away along every axis a similar block may be, in pixels. ``"auto"`` is
-        100 for signals, 16 for images and 4 for volumes.
+        100 for signals, 19 for images and 4 for volumes.
     group_size : int, default=32
         Blocks in a stack, rounded down to a power of two; the first pass takes half as
         many.
@@ -49,7 +49,7 @@ class BlockMatchingRestorer(Denoiser):
         Spacing of the blocks that stacks are made for. ``"auto"`` is 3 for signals and
         images and 2 for volumes; half as much again for deblurring.
     max_iter : int, default=16
-        Turns of the deblurring; fewer are noisier and faster.
+        Turns of the deblurring.
     boundary : {"extended", "periodic"}, default="extended"
         What lies beyond the frame when deblurring: an unknown larger scene, or the
         image repeated.
@@ -173,11 +173,11 @@ class BlockMatchingRestorer(Denoiser):
         near = -(-3 * radius // 4)
         first = Stage(max(1, self.group_size // 2), radius, step, 0.75)
         if self.psf_ is None:
-            stages = first, Stage(self.group_size, near, step, 0.5)
+            stages = first, Stage(self.group_size, near, step, 0.75)
             return collaborative_filter(x, noise_std, patch_size=size, stages=stages).x
         if self.step == "auto":  # the grid moves, and may be wide
             step = -(-3 * step // 2)
-        stages = first, Stage(self.group_size, -(-3 * near // 4), step, 0.5)
+        stages = first, Stage(self.group_size, radius // 2, step, 0.5)
         return block_deconvolve(
             x,
             self._blur(),

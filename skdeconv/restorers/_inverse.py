@@ -62,6 +62,9 @@ class InverseMixin(StrengthMixin):
             level = estimate_noise_std(x, x.ndim - 2)
         level = torch.maximum(level, spread / 1000)
         operator = self._operator()
+        if self.operator is not None:  # data that see nothing must not count
+            sees = operator(torch.ones_like(operator.adjoint(x[:1]))) != 0
+            weight = sees * (torch.ones_like(x) if weight is None else weight)
 
         def predict(y, strength):
             weights = weight

@@ -9,9 +9,20 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from skdeconv._params import Interval, RandomState, StrOptions, draw_seed
-from skdeconv.restorers._base import DATA_RANGE, NDIM, PSF, BaseRestorer
+from skdeconv.estimation import sparse_alpha
+from skdeconv.operators import LinearOperator
+from skdeconv.restorers._base import (
+    DATA_RANGE,
+    NDIM,
+    OPERATOR,
+    PSF,
+    BaseRestorer,
+    hide,
+)
 from skdeconv.restorers._noise import NOISE_STD, automatic_noise_std, pair_noise_std
-from skdeconv.solvers import sparse_deconvolve, sparse_denoise
+from skdeconv.restorers._strength import Choice, StrengthMixin, batches
+from skdeconv.solvers import sparse_deconvolve, sparse_denoise, sparse_invert
+from skdeconv.solvers._filling import fill_in
 from skdeconv.solvers._patches import clip_patch_size, sample_patches
 from skdeconv.solvers._sparse_coding import (
     GAIN,
@@ -19,13 +30,12 @@ from skdeconv.solvers._sparse_coding import (
     overcomplete_dct,
     refine_dictionary,
 )
-from skdeconv.solvers._sparse_deconvolution import automatic_alpha
 
 # Patches that a dictionary is learned from.
 N_PATCHES = 40_000
 
 
-class SparseCodingRestorer(BaseRestorer):
+class SparseCodingRestorer(StrengthMixin, BaseRestorer):
     r"""Image patches as sums of few atoms.
 
     Without a PSF it denoises: every overlapping patch is coded by as few atoms of a
@@ -34,10 +44,13 @@ class SparseCodingRestorer(BaseRestorer):
     .. math:: \min_c \lVert c \rVert_0 \quad \text{such that} \quad
         \lVert p - D c \rVert \le 1.15 \, \sigma \sqrt d,
 
-    and the coded patches are averaged. With a PSF it deblurs, by few cosine waves per
-    patch,
+    and the coded patches are averaged. With a PSF or another operator it inverts, by
+    few cosine waves per patch,
 
-    .. math:: \min_x \tfrac12 \lVert h * x - y \rVert^2 + \alpha \lVert W x \rVert_1 .
+    .. math:: \min_x \lVert A x - y \rVert^2 + \alpha R \lVert W x \rVert_1
+
+    with the range `R` of the data (``data_range_``): it deblurs, fills missing pixels
+    and refines coarse ones.
 
     To be preferred where structures repeat and no training data are at hand.
 
@@ -45,6 +58,15 @@ class SparseCodingRestorer(BaseRestorer):
     ----------
     psf : array-like of one to three axes or None, default=None
         Point spread function, non-negative; normalised to sum 1. ``None`` denoises.
+    alpha : float or "auto", default="auto"
+        Weight of the penalty against the squared misfit, without unit; larger is
+        smoother. ``"auto"`` takes the best for the pairs where ``fit`` is given y, else
+        what the noise level, the blur and the spectrum of each image suggest. Denoising
+        goes by `noise_std` alone.
+    operator : LinearOperator or None, default=None
+        What is to be undone where it is not a blur: a
+        :class:`~skdeconv.operators.Mask`, a :class:`~skdeconv.operators.Downsample`, a
+        composition.
     noise_std : float or "auto", default="auto"
         Standard deviation of the noise, in the units of X. ``"auto"`` takes it from the
         pairs where ``fit`` is given y, else estimates it for each image that is
@@ -55,9 +77,9 @@ class SparseCodingRestorer(BaseRestorer):
     n_components : int, default=256
         Atoms of the dictionary. Only denoising uses it.
     max_iter : int, default=100
-        Most iterations of the deblurring.
+        Most iterations of an inversion.
     tol : float, default=2e-3
-        Deblurring of an image ends when an iteration changes it by less, relative to
+        Inversion of an image ends when an iteration changes it by less, relative to
         its contrast.
     boundary : {"extended", "periodic"}, default="extended"
         What lies beyond the frame when deblurring: an unknown larger scene, or the
@@ -78,6 +100,15 @@ class SparseCodingRestorer(BaseRestorer):
         The normalised PSF.
     noise_std_ : float or ndarray of shape (n_samples,)
         The noise level; an array holds the estimates for the images of ``fit``.
+    alpha_ : float, ndarray of shape (n_samples,) or None
+        The strength; an array holds the choices for the images of ``fit``, and None
+        stands for denoising.
+    criterion_ : {"psnr", "risk"} or None
+        What chose it: the PSNR of the pairs, the expected error of linear filters, or
+        nothing.
+    path_ : dict or None
+        The strengths looked at under ``"alpha"`` and the criterion there under
+        ``"criterion"``, a row per image or one for the pairs.
     dictionary_ : ndarray of shape (n_components, patch_size**ndim) or None
         Atoms learned on the clean images given to ``fit``; None where each image learns
         its own, a PSF is given or there is no noise.
@@ -137,6 +168,8 @@ class SparseCodingRestorer(BaseRestorer):
 
     _parameter_constraints: dict = {
         "psf": PSF,
+        "alpha": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "operator": OPERATOR,
         "noise_std": NOISE_STD,
         "patch_size": [Interval(Integral, 1, None, closed="left")],
         "n_components": [Interval(Integral, 1, None, closed="left")],
@@ -153,6 +186,8 @@ class SparseCodingRestorer(BaseRestorer):
         self,
         psf: ArrayLike | None = None,
         *,
+        alpha: float | str = "auto",
+        operator: LinearOperator | None = None,
         noise_std: float | str = "auto",
         patch_size: int = 8,
         n_components: int = 256,
@@ -165,6 +200,8 @@ class SparseCodingRestorer(BaseRestorer):
         clip: bool = False,
     ):
         self.psf = psf
+        self.alpha = alpha
+        self.operator = operator
         self.noise_std = noise_std
         self.patch_size = patch_size
         self.n_components = n_components
@@ -176,44 +213,84 @@ class SparseCodingRestorer(BaseRestorer):
         self.data_range = data_range
         self.clip = clip
 
+    _criterion = "risk"
+    _span = (1e-5, 1e-1)
+
+    @property
+    def _inverts(self):
+        return self.psf is not None or self.operator is not None
+
+    @property
+    def _takes_mask(self):
+        return self._inverts
+
     def _fit(self, images, target, weights=None):
         self._seed = draw_seed(self.random_state)
-        self.noise_std_ = self._noise_levels(images, target)
         self.n_iter_ = self.max_iter
+        self.noise_std_ = self._noise_levels(images, target, weights)
         self.dictionary_ = None
-        if target is not None and self.psf_ is None and self.noise_std_ > 0:
+        if self._inverts:
+            super()._fit(images, target, weights)
+            return
+        self._keep(None, None, None)
+        if target is not None and self.noise_std_ > 0:
             smallest = tuple(np.min(target.shapes, axis=0).tolist())
             self._patch = clip_patch_size(self.patch_size, smallest)
             clean = [y[0] for y in target.images(images.float_dtype)]
             level = torch.full((len(clean),), self.noise_std_).to(clean[0])
             self.dictionary_ = self._learn(clean, level, self._patch).cpu().numpy()
 
-    def _noise_levels(self, images, target):
+    def _noise_levels(self, images, target, weights):
         if self.noise_std != "auto":
             return float(self.noise_std)
-        if target is None:
+        if target is None or self.operator is not None:
             levels = [
-                automatic_noise_std(x, self.data_range_) for x in images.tensors()
+                self._level(hide(x, weight), None, weight)
+                for x, weight in batches(images, weights)
             ]
-            return torch.cat(levels).numpy()
+            return torch.cat(levels).cpu().numpy()
         return pair_noise_std(images, target, self.psf_)
 
-    def _restore(self, x, noise_std=None, weight=None) -> Tensor:
-        ndim = x.ndim - 2
-        if noise_std is None and np.ndim(self.noise_std_) == 0:
+    def _level(self, x, noise_std, weight=None):
+        """Noise level per image: given by the caller, known or estimated."""
+        if noise_std is None and np.ndim(getattr(self, "noise_std_", [])) == 0:
             noise_std = self.noise_std_
         if noise_std is None:
-            noise_std = automatic_noise_std(x, self.data_range_)
-        level = torch.as_tensor(noise_std, dtype=x.dtype, device=x.device)
-        level = level.expand(len(x))
-        if self.psf_ is not None:
-            return sparse_deconvolve(
-                x,
-                self._blur(),
-                alpha=automatic_alpha(x, level, ndim),
-                max_iter=self.max_iter,
-                tol=self.tol,
-            ).x
+            if self.operator is not None:
+                seen = self._seen(x)
+                weight = seen.to(x) if weight is None else weight * seen
+            return automatic_noise_std(x, self.data_range_, weight)
+        return torch.as_tensor(noise_std, dtype=x.dtype, device=x.device).expand(len(x))
+
+    def _seen(self, x):
+        """Which data an operator's image has anything to do with."""
+        shape = self.operator.input_shape(tuple(x.shape[2:]))
+        ones = torch.ones(1, 1, *shape, dtype=x.dtype, device=x.device)
+        return (self.operator(ones) != 0).expand_as(x)
+
+    def _solve(self, x, strength, noise_std=None, weight=None) -> Tensor:
+        options = {"weight": weight, "max_iter": self.max_iter, "tol": self.tol}
+        alpha = strength[:, None] * (self.data_range_ / 2)
+        if self.operator is not None:
+            return sparse_invert(x, self.operator, alpha=alpha, **options).x
+        return sparse_deconvolve(x, self._blur(), alpha=alpha, **options).x
+
+    def _choose(self, x, noise_std=None, weight=None) -> Choice:
+        level = self._level(x, noise_std, weight)
+        if self.operator is None:
+            psf = self.psf_
+        else:
+            psf = np.ones((1,) * self.operator.ndim)
+            x = fill_in(x, self._seen(x))
+        chosen = sparse_alpha(x, psf, level)
+        return Choice(
+            *(part / (self.data_range_ / 2) for part in chosen[:2]), chosen[2]
+        )
+
+    def _restore(self, x, noise_std=None, weight=None) -> Tensor:
+        if self._inverts:
+            return super()._restore(x, noise_std, weight)
+        level = self._level(x, noise_std)
         shape = tuple(x.shape[2:])
         if self.dictionary_ is not None:
             if any(n < p for n, p in zip(shape, self._patch, strict=True)):

@@ -10,6 +10,7 @@ from skdeconv.solvers._result import SolverResult
 from skdeconv.solvers._richardson_lucy import richardson_lucy
 from skdeconv.solvers._sparse_coding import sparse_denoise
 from skdeconv.solvers._sparse_deconvolution import sparse_deconvolve
+from skdeconv.solvers._sparse_inversion import sparse_invert
 from skdeconv.solvers._stopping import Stopped, richardson_lucy_of_least_risk
 from skdeconv.solvers._total_variation import total_variation
 from skdeconv.solvers._wavelet import wavelet_denoise
@@ -28,6 +29,7 @@ __all__ = [
     "richardson_lucy_of_least_risk",
     "sparse_deconvolve",
     "sparse_denoise",
+    "sparse_invert",
     "total_variation",
     "wavelet_denoise",
     "wiener",

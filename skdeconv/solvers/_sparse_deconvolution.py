@@ -8,6 +8,7 @@ from torch import Tensor
 from skdeconv.operators import Blur
 from skdeconv.operators._fourier import fast_shape, fft, ifft, transfer_function
 from skdeconv.operators._grids import bridge, frame
+from skdeconv.solvers._filling import fill_in
 from skdeconv.solvers._result import SolverResult
 from skdeconv.solvers._sparse_coding import cosines
 
@@ -69,35 +70,14 @@ def cosine_frame_adjoint(coefficients: Tensor, waves: Tensor, ndim: int) -> Tens
     return x
 
 
-def automatic_alpha(y: Tensor, noise_std: Tensor, ndim: int) -> Tensor:
-    r"""Strength of the penalty in :func:`sparse_deconvolve` for a noise level.
-
-    :math:`\alpha = 0.1 \, \sigma \sqrt{\sigma / s}` with the image's standard deviation
-    `s`: found on photographs under Gaussian, motion and camera-shake blur with 1 % and
-    3 % noise.
-
-    Parameters
-    ----------
-    y : Tensor of shape (batch, channels, *spatial)
-        Blurred, noisy images.
-    noise_std : Tensor of shape (batch,)
-        Standard deviation of the noise, in the units of `y`.
-    ndim : int
-        Number of spatial axes.
-
-    Returns
-    -------
-    alpha : Tensor of shape (batch, channels)
-        In the units of `y`.
-    """
-    spread = y.flatten(2).std(-1, correction=0)
-    sigma = noise_std[:, None].expand_as(spread)
-    ratio = sigma / torch.maximum(spread, sigma).clamp_min(torch.finfo(y.dtype).tiny)
-    return 0.1 * sigma * ratio.sqrt()
-
-
 def sparse_deconvolve(
-    y: Tensor, blur: Blur, *, alpha, max_iter: int = 100, tol: float = 2e-3
+    y: Tensor,
+    blur: Blur,
+    *,
+    alpha: float | Tensor,
+    weight: Tensor | None = None,
+    max_iter: int = 100,
+    tol: float = 2e-3,
 ) -> SolverResult:
     r"""Deblur images whose patches take few cosine waves.
 
@@ -116,6 +96,9 @@ def sparse_deconvolve(
         The blur, with boundary ``"extended"`` or ``"periodic"``.
     alpha : float or Tensor broadcastable to (batch, channels)
         Weight of the penalty, in the units of `y`; larger is smoother.
+    weight : Tensor of the shape of y, or None, default=None
+        Weights of the pixels in the misfit, in [0, 1]; those of weight 0 have no
+        influence.
     max_iter : int, default=100
         Most iterations.
     tol : float, default=2e-3
@@ -150,6 +133,8 @@ def sparse_deconvolve(
     transfer = transfer_function(blur.psf, grid, device=y.device, dtype=y.dtype)
     power = transfer.abs().square()
     waves = cosines(WINDOW, WINDOW).to(y)
+    known = torch.ones_like(y) if weight is None else weight
+    y = fill_in(y, known > 0)
     level = y.mean(axes, keepdim=True)
     y = y - level
     contrast = torch.linalg.vector_norm(y, dim=axes)
@@ -174,7 +159,7 @@ def sparse_deconvolve(
         n_iter += 1
         target = ifft(spectrum * transfer, grid) - blurred_dual
         blurred = target.clone()
-        blurred[inside] = (y + fit * target[inside]) / (1 + fit)
+        blurred[inside] = (known * y + fit * target[inside]) / (known + fit)
         blurred_dual = blurred - target
 
         target = cosine_frame(x, waves, ndim) - sparse_dual

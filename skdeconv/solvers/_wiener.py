@@ -12,11 +12,12 @@ from skdeconv.operators._fourier import (
     fast_shape,
     fft,
     ifft,
+    laplacian_power,
     radial_frequency,
     spatial_axes,
     transfer_function,
 )
-from skdeconv.operators._grids import along, bridge, distance, fold, frame, mirror
+from skdeconv.operators._grids import bridge, distance, fold, frame, mirror
 from skdeconv.solvers._conjugate_gradient import conjugate_gradient, dot
 from skdeconv.solvers._result import SolverResult
 
@@ -132,12 +133,7 @@ def penalty_spectrum(grid, alpha, regularizer, like):
         return alpha * regularizer(frequency)
     if regularizer == "identity":
         return alpha
-    laplacian = 0
-    for axis, n in zip(spatial_axes(len(grid)), grid, strict=True):
-        frequencies = torch.fft.rfftfreq if axis == -1 else torch.fft.fftfreq
-        wave = frequencies(n, dtype=torch.float64, device=like.device)
-        laplacian = laplacian + along(4 * torch.sin(math.pi * wave) ** 2, axis)
-    return alpha * (laplacian**2).to(like.dtype)
+    return alpha * laplacian_power(grid, device=like.device, dtype=like.dtype)
 
 
 def _periodic(y, blur, alpha, regularizer, **_):

@@ -4,6 +4,7 @@ import torch
 from skimage import data
 from sklearn.linear_model import orthogonal_mp
 
+from skdeconv.estimation import sparse_alpha
 from skdeconv.operators import Blur
 from skdeconv.solvers import _sparse_coding
 from skdeconv.solvers._sparse_coding import (
@@ -14,7 +15,6 @@ from skdeconv.solvers._sparse_coding import (
     sparse_denoise,
 )
 from skdeconv.solvers._sparse_deconvolution import (
-    automatic_alpha,
     cosine_frame,
     cosine_frame_adjoint,
     sparse_deconvolve,
@@ -197,7 +197,8 @@ def test_deblurring_gains_also_at_the_border(camera, psf):
     truth = camera[..., 3:-3, 2:-2]
     sigma = torch.tensor([2.55 / 255], dtype=torch.float64)
     y = blur(camera) + sigma * random(*truth.shape)
-    x = sparse_deconvolve(y, blur, alpha=automatic_alpha(y, sigma, 2)).x
+    alpha = sparse_alpha(y, psf, sigma)[0][:, None]
+    x = sparse_deconvolve(y, blur, alpha=alpha).x
     band = torch.ones(truth.shape, dtype=torch.bool)
     band[..., 3:-3, 3:-3] = False
     assert psnr(x, truth) > psnr(y, truth) + 2.5
@@ -211,15 +212,15 @@ def test_deblurring_scales_and_keeps_constants(shape, boundary):
     blur = Blur(psf.numpy(), boundary=boundary)
     y = random(2, 2, *shape)
     sigma = torch.full((2,), 0.1, dtype=torch.float64)
+    alphas = [sparse_alpha(k * y, psf.numpy(), k * sigma)[0][:, None] for k in (1, 100)]
+    torch.testing.assert_close(alphas[1], 100 * alphas[0])
     once, scaled = (
-        sparse_deconvolve(
-            k * y, blur, alpha=automatic_alpha(k * y, k * sigma, len(shape))
-        ).x
-        for k in (1, 100)
+        sparse_deconvolve(k * y, blur, alpha=alpha).x
+        for k, alpha in zip((1, 100), alphas, strict=True)
     )
     torch.testing.assert_close(scaled, 100 * once)
     flat = torch.full_like(y, 0.3)
-    for alpha in (0.0, automatic_alpha(flat, sigma, len(shape))):
+    for alpha in (0.0, sparse_alpha(flat, psf.numpy(), sigma)[0][:, None]):
         torch.testing.assert_close(sparse_deconvolve(flat, blur, alpha=alpha).x, flat)
 
 
@@ -243,3 +244,15 @@ def test_images_stop_on_their_own(camera, psf):
 def test_mirrored_borders_are_refused(psf):
     with pytest.raises(ValueError, match="boundary"):
         sparse_deconvolve(random(1, 1, 20, 20), Blur(psf), alpha=1e-3)
+
+
+def test_garbage_under_weight_0_changes_nothing(camera, psf):
+    blur = Blur(psf, boundary="extended")
+    weight = (random(*camera.shape) > -1).to(camera)
+    first, second = (
+        sparse_deconvolve(
+            torch.where(weight > 0, camera, garbage), blur, alpha=1e-3, weight=weight
+        ).x
+        for garbage in (0.0, 1e4)
+    )
+    assert torch.equal(first, second)

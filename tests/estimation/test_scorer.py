@@ -1,0 +1,68 @@
+"""The scorer that needs no truth."""
+
+import numpy as np
+import pytest
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from skdeconv import Degradation, TotalVariationRestorer, WienerRestorer
+from skdeconv.datasets import load_photographs
+from skdeconv.degradations import GaussianNoise
+from skdeconv.estimation import make_risk_scorer, risk_scorer
+from skdeconv.metrics import psnr
+from skdeconv.operators import Blur, gaussian_psf
+
+PSF = gaussian_psf(1.2)
+
+
+@pytest.fixture(scope="module")
+def pair():
+    images = np.stack([p[60:150, 60:150] for p in load_photographs("test").images[:2]])
+    degrade = Degradation([Blur(PSF), GaussianNoise(5.0)], random_state=0)
+    return degrade.pair(images.astype(np.float32))
+
+
+def test_search_without_truth_finds_a_good_strength(pair):
+    observed, truth = pair
+    grid = {"alpha": np.logspace(-4, 1, 11)}
+    search = GridSearchCV(
+        WienerRestorer(PSF, data_range=255), grid, scoring=risk_scorer, cv=2
+    ).fit(observed)
+    best = max(
+        WienerRestorer(PSF, alpha=a, data_range=255)
+        .fit(observed)
+        .score(observed, truth)
+        for a in grid["alpha"]
+    )
+    assert search.best_estimator_.score(observed, truth) > best - 0.6
+
+
+def test_without_blur_it_estimates_the_psnr():
+    truth = load_photographs("test").images[0][50:150, 50:150].astype(float)[None]
+    noisy = truth + np.random.default_rng(0).normal(0, 20, truth.shape)
+    restorer = WienerRestorer(alpha=0.3, data_range=255).fit(noisy)
+    estimate = make_risk_scorer(noise_std=20)(restorer, noisy)
+    assert estimate == pytest.approx(restorer.score(noisy, truth), abs=0.4)
+
+
+def test_kinds_of_images(pair):
+    observed, _ = pair
+    scores = []
+    for X in (
+        observed,
+        list(observed),
+        np.rint(observed.clip(0, 255)).astype(np.uint8),
+    ):
+        restorer = WienerRestorer(PSF, alpha=0.03, data_range=255).fit(X)
+        scores.append(risk_scorer(restorer, X))
+    assert scores[0] == scores[1]
+    assert np.ptp(scores) < 0.5
+
+
+def test_looks_into_pipelines(pair):
+    observed, truth = pair
+    pipeline = make_pipeline(
+        WienerRestorer(PSF, data_range=255), TotalVariationRestorer(data_range=255)
+    ).fit(observed)
+    assert np.isfinite(risk_scorer(pipeline, observed))
+    assert psnr(truth, pipeline.predict(observed), data_range=255) > 20
