@@ -10,7 +10,12 @@ here pixels that are too coarse.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from skdeconv import Degradation, LeastSquaresRestorer, TotalVariationRestorer
+from skdeconv import (
+    Degradation,
+    LeastSquaresRestorer,
+    SparseCodingRestorer,
+    TotalVariationRestorer,
+)
 from skdeconv.datasets import load_photographs
 from skdeconv.degradations import GaussianNoise
 from skdeconv.metrics import psnr
@@ -65,8 +70,9 @@ restorers = {
     "total variation": TotalVariationRestorer(
         operator=shrink, alpha=1e-3, data_range=255
     ),
+    "sparse coding": SparseCodingRestorer(operator=shrink, data_range=255),
 }
-shown = {"observed": coarse, "repeated": coarse.repeat(3, axis=1).repeat(3, axis=2)}
+shown = {"observed": coarse.repeat(3, axis=1).repeat(3, axis=2)}
 for name, restorer in restorers.items():
     shown[name] = restorer.fit(coarse).predict(coarse)
     print(name, coarse.shape, "->", shown[name].shape)
