@@ -155,7 +155,10 @@ def denoisers(ndim=2):
 def fluorescence(folder, output):
     pairs = {
         "BPAE, confocal": ("BPAE_R_Channel_noisy_image", "BPAE_R_Channel_gt_image"),
-        "BPAE, wide field": ("WideField_BPAE_raw_rgb_new1", "WideField_BPAE_gt_rgb_new1"),
+        "BPAE, wide field": (
+            "WideField_BPAE_raw_rgb_new1",
+            "WideField_BPAE_gt_rgb_new1",
+        ),
     }
     for title, names in pairs.items():
         noisy, clean = (iio.imread(folder / f"{name}.png") for name in names)
