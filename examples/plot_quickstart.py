@@ -22,9 +22,9 @@ degrade = Degradation([Blur(psf), GaussianNoise(2)], random_state=0)
 observed, truth = degrade.pair(photographs.images)
 
 # %%
-# Restorers are scikit-learn estimators. Classical ones need no truth: how much to smooth,
-# or when to stop, they find out from the noise of each image. Noise turned the images to
-# floats, so that their range must be named.
+# Restorers are scikit-learn estimators. Classical ones need no truth: how much to
+# smooth, or when to stop, they find out from the noise of each image. Noise turned the
+# images to floats, so that their range must be named.
 restorers = {
     "Wiener": WienerRestorer(psf, data_range=255),
     "Richardson-Lucy": RichardsonLucyRestorer(psf, data_range=255),

@@ -31,8 +31,8 @@ observed_test, truth_test = degrade.pair(test)
 
 # %%
 # The blur has a direction, and so have the artefacts of the filter: the pairs must not
-# be turned, hence ``augment=False``. The filter smooths less than it would choose to, so
-# that the network finds more of the details, and of the noise.
+# be turned, hence ``augment=False``. The filter smooths less than it would choose to,
+# so that the network finds more of the details, and of the noise.
 network = DeconvRestorer(
     module__width=24,
     criterion="l1",

@@ -1,4 +1,4 @@
-"""Self-tuned classical restorers on real data: PSNR where truth is known, time, figures.
+"""Self-tuned classical restorers on real data: PSNR, time and figures.
 
     python real_data.py [--volumes FOLDER] [--fluorescence FOLDER] -o OUTPUT_FOLDER
         [--only PART ...]
@@ -85,7 +85,7 @@ def compare(title, observed, restorers, truth=None, measure=byte_psnr):
 
 
 def draw(path, rows, limits=None, n_columns=5):
-    """Draw rows of {caption: image}; limits are (low, high), or None for each its own."""
+    """Draw rows of {caption: image}; limits of None are each image's own."""
     panels = [panel for row in rows for panel in row.items()]
     n_columns = min(n_columns, max(map(len, rows)))
     if len(rows) > 1:
@@ -179,7 +179,7 @@ def fluorescence(folder, output):
     }
     middle = len(noisy) // 2
     shown = {}
-    for name, restorer in restorers.items():
+    for restorer in restorers.values():
         restorer.set_params(data_range=255.0)
     flat = {name: r for name, r in restorers.items() if "3-D" not in name}
     shown = compare("stack, middle slice", noisy[middle], flat, clean[middle])
