@@ -66,3 +66,42 @@ def sparse_alpha(
         noise_std[:, None] * factors,
         risk,
     )
+
+
+def quadratic_alpha(
+    y: Tensor, psf: np.ndarray, noise_std: Tensor, regularizer: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Choose the strength of a quadratic penalty: that of the least expected error.
+
+    Parameters
+    ----------
+    y : Tensor of shape (batch, channels, *spatial)
+        Blurred, noisy images.
+    psf : ndarray
+        The blur.
+    noise_std : Tensor of shape (batch,)
+        Standard deviation of the noise.
+    regularizer : {"laplacian", "identity"}
+        The penalty.
+
+    Returns
+    -------
+    alpha : Tensor of shape (batch,)
+        The strength.
+    alphas, risk : Tensor of shape (batch, n_values)
+        Strengths looked at and their expected squared errors.
+
+    See Also
+    --------
+    linear_risk : The expected squared error.
+    """
+    shape = tuple(y.shape[2:])
+    power, gain, _ = image_power(y, psf, noise_std)
+    penalty = torch.ones((), dtype=y.dtype, device=y.device)
+    if regularizer == "laplacian":
+        penalty = laplacian_power(shape, device=y.device, dtype=y.dtype)
+    values = ALPHAS.to(y)
+    risk = torch.stack(
+        [linear_risk(power, gain, v * penalty, noise_std, shape) for v in values], 1
+    )
+    return lowest(values, risk), values.expand(len(y), -1), risk

@@ -23,7 +23,7 @@ def restorer(*arguments, **parameters):
 def test_automatic_strength_is_right_also_at_the_border(scene, border_gain, method):
     psf, observed, truth = scene
     alone = restorer(psf, method=method, nonnegative=method != "cg").fit(observed)
-    assert alone.criterion_ == "sure"
+    assert alone.criterion_ == "risk"
     assert alone.alpha_.shape == (len(observed),)
     tuned = WienerRestorer(psf, data_range=255)
     scores = [
