@@ -5,7 +5,7 @@ from skdeconv.estimation._curves import lowest
 from skdeconv.estimation._noise import estimate_noise_std
 from skdeconv.estimation._poisson import estimate_noise_variance
 from skdeconv.estimation._scorer import make_risk_scorer, risk_scorer
-from skdeconv.estimation._sparsity import quadratic_alpha, sparse_alpha
+from skdeconv.estimation._sparsity import sparse_alpha
 from skdeconv.estimation._spectrum import (
     PowerLaw,
     fit_power_law,
@@ -25,7 +25,6 @@ __all__ = [
     "lowest",
     "make_risk_scorer",
     "periodogram",
-    "quadratic_alpha",
     "risk_scorer",
     "sparse_alpha",
 ]

@@ -2,17 +2,14 @@
 
 from numbers import Integral, Real
 
-import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from skdeconv._params import Interval, StrOptions
-from skdeconv.estimation import estimate_noise_std, quadratic_alpha
 from skdeconv.operators import LinearOperator
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.restorers._base import DATA_RANGE, NDIM, OPERATOR, PSF, BaseRestorer
 from skdeconv.restorers._inverse import InverseMixin
-from skdeconv.restorers._strength import Choice
 from skdeconv.solvers import least_squares
 from skdeconv.solvers._least_squares import METHODS
 
@@ -71,7 +68,7 @@ class LeastSquaresRestorer(InverseMixin, BaseRestorer):
     ----------
     alpha_ : float or ndarray of shape (n_samples,)
         The strength; an array describes the images of ``fit``, where each has its own.
-    criterion_ : {"psnr", "risk", "gcv", "sure"} or None
+    criterion_ : {"psnr", "gcv", "sure"} or None
         What it was chosen by; None where it was given.
     path_ : dict of ndarray or None
         Strengths that were looked at (``"alpha"``) and the criterion there
@@ -198,21 +195,3 @@ class LeastSquaresRestorer(InverseMixin, BaseRestorer):
 
     def _begin(self, level, spread) -> Tensor:
         return 2 * (level / spread).square().clamp(1e-5, 1).nan_to_num(1)
-
-    @property
-    def _criterion(self):
-        return "risk" if self.operator is None else super()._criterion
-
-    def _choose(self, x, noise_std=None, weight=None) -> Choice:
-        if self.operator is not None:
-            return super()._choose(x, noise_std, weight)
-        if noise_std is None and self.noise_std != "auto":
-            noise_std = self.noise_std
-        if noise_std is None:
-            noise_std = estimate_noise_std(x, x.ndim - 2, weight=weight)
-        level = torch.as_tensor(noise_std, dtype=x.dtype, device=x.device)
-        return Choice(
-            *quadratic_alpha(
-                x, self._blur().psf, level.expand(len(x)), self.regularizer
-            )
-        )
