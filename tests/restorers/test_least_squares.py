@@ -10,7 +10,7 @@ from skdeconv.operators import Downsample
 
 @pytest.fixture
 def scene(blurred):
-    """Parts of what was observed, with the border of one corner; enough to choose by."""
+    """Parts with the border of one corner, large enough to choose by."""
     psf, observed, truth = blurred
     return psf, *([x[:100, :100] for x in images] for images in (observed, truth))
 
