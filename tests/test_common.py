@@ -44,7 +44,7 @@ def test_every_restorer_has_an_example():
 
 def test_a_wrong_restorer_is_found_out():
     class Wrong(skdeconv.WienerRestorer):
-        def _restore(self, x, noise_std=None):
+        def _restore(self, x, noise_std=None, weight=None):
             return x.flip(-1) + 1
 
     with pytest.raises(AssertionError):

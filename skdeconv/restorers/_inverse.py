@@ -54,7 +54,7 @@ class InverseMixin(StrengthMixin):
         if noise_std is not None:
             noise_std = torch.as_tensor(noise_std).to(x).expand(len(x))
         elif self._criterion == "sure":
-            noise_std = estimate_noise_std(x, x.ndim - 2)
+            noise_std = estimate_noise_std(x, x.ndim - 2, weight=weight)
         level = noise_std
         if noise_std is None and (self.operator is not None or weight is not None):
             level = spread / 20  # what is missing would pass for noise

@@ -198,7 +198,10 @@ def test_network_is_trained_for_the_degradation(folder, monkeypatch):
         (["--blur", "gaussian:-1"], "std must be"),
         (["--psf", "nowhere.npy"], "no such file"),
         (["--noise", "25"], "--noise must be a fraction"),
-        (["--blur", "gaussian:1", "--noise", "0.1"], "takes no --noise"),
+        (
+            "--method RichardsonLucyRestorer --blur gaussian:1 --noise 0.1".split(),
+            "takes no --noise",
+        ),
         (["--blur", "gaussian:1", "--set", "alpha"], "NAME=VALUE"),
         (["--blur", "gaussian:1", "--set", "aplha=1"], "unexpected keyword"),
         (["--blur", "gaussian:1", "--set", "psf=3"], "use --psf or --blur"),

@@ -10,9 +10,9 @@ from skdeconv.operators import Downsample
 
 @pytest.fixture
 def scene(blurred):
-    """A part of what was observed, with the border of one corner."""
+    """Parts with the border of one corner, large enough to choose by."""
     psf, observed, truth = blurred
-    return psf, *([x[:72, :72] for x in images[:1]] for images in (observed, truth))
+    return psf, *([x[:100, :100] for x in images] for images in (observed, truth))
 
 
 def restorer(*arguments, **parameters):
