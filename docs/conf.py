@@ -69,9 +69,28 @@ def escape_stars(app, what, name, obj, options, lines):
     """Keep the star of ``(batch, channels, *spatial)`` from starting an emphasis."""
     for i, line in enumerate(lines):
         if re.match(r"\S.* : ", line):
-            lines[i] = re.sub(r"(?<=, )\*(?=\w)", r"\*", line)
+            lines[i] = re.sub(r"(?<=[ (])\*(?=\w)", r"\*", line)
+
+
+# What docstrings of ``set_fit_request`` and its kin refer to in scikit-learn's pages.
+ROUTING = {
+    ":term:`meta-estimator`": "meta-estimator",
+    ":ref:`User Guide <metadata_routing>`": (
+        "`User Guide <https://scikit-learn.org/stable/metadata_routing.html>`__"
+    ),
+}
+
+
+def leave_for_sklearn(app, what, name, obj, options, lines):
+    """Turn references that scikit-learn's docstrings bring along into links."""
+    if name.endswith("_request"):
+        for i, line in enumerate(lines):
+            for reference, link in ROUTING.items():
+                line = line.replace(reference, link)
+            lines[i] = line
 
 
 def setup(app):
     # Before numpydoc, which comes at 500.
     app.connect("autodoc-process-docstring", escape_stars, priority=400)
+    app.connect("autodoc-process-docstring", leave_for_sklearn, priority=400)

@@ -56,8 +56,8 @@ def wiener(
         Whether :math:`L x` is the difference between the sum of the ``2 d`` nearest
         neighbours and ``2 d`` times the pixel, or the distance from the mean of `y` per
         image and channel. A function gives the spectrum of :math:`L^T L` for a tensor
-        of frequencies in cycles per pixel, broadcastable to (batch, channels,
-        *spectrum).
+        of frequencies in cycles per pixel, broadcastable to
+        ``(batch, channels, *spectrum)``.
     weight : Tensor of the shape of y, or None, default=None
         Weights of the pixels in the misfit, in [0, 1]; those of weight 0 have no
         influence. Only for ``"extended"`` and for denoising.
