@@ -144,8 +144,13 @@ def _restorer(arguments, psf, noise):
     if "degradation" in accepted:
         return _trained(kind, psf, noise, given)
     if psf is not None:
+        if "psf" not in accepted:
+            raise ValueError(
+                f"{name} only denoises and takes no --psf or --blur; take another "
+                "--method."
+            )
         given["psf"] = psf
-    elif accepted["psf"].default is inspect.Parameter.empty:
+    elif "psf" in accepted and accepted["psf"].default is inspect.Parameter.empty:
         raise ValueError(f"{name} needs --psf or --blur.")
     if noise is not None and "noise_std" not in accepted:
         raise ValueError(

@@ -193,6 +193,7 @@ def test_network_is_trained_for_the_degradation(folder, monkeypatch):
         (["--method", "BaseRestorer"], "--method must be one of"),
         (["--method", "RichardsonLucyRestorer"], "needs --psf or --blur"),
         (["--method", "DeconvRestorer"], "needs --noise"),
+        (["--method", "MedianRestorer", "--blur", "gaussian:1"], "only denoises"),
         (["--blur", "box:3"], "--blur must be"),
         (["--blur", "gaussian:wide"], "--blur must be"),
         (["--blur", "gaussian:-1"], "std must be"),
