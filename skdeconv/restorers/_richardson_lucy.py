@@ -129,7 +129,7 @@ class RichardsonLucyRestorer(BaseRestorer):
     >>> psf = disk_psf(2.5)
     >>> degrade = Degradation([Blur(psf), PoissonNoise(0.1)], random_state=0)
     >>> observed, truth = degrade.pair(load_photographs("test").images)
-    >>> restorer = RichardsonLucyRestorer(psf).fit(observed)
+    >>> restorer = RichardsonLucyRestorer(psf, data_range=255).fit(observed)
     >>> bool(restorer.score(observed, truth) > 25)
     True
     """
