@@ -55,7 +55,10 @@ def default_restorers(*, quick: bool = False) -> dict:
             RichardsonLucyRestorer(psf=None),
             {"max_iter": [2, 3, 4, 6, 8, 12, 16, 24]},
         ),
-        "SparseCodingRestorer": (SparseCodingRestorer(), {}),
+        "SparseCodingRestorer": (
+            SparseCodingRestorer(),
+            {"alpha": [3e-4, 5e-4, 1e-3, 2e-3]},
+        ),
         "DeconvRestorer": (network, {}),
     }
 

@@ -10,6 +10,9 @@ from torch import Tensor, inference_mode
 from skdeconv.metrics._psnr import image_psnr
 from skdeconv.restorers._base import hide
 
+# Pixels of pairs that a strength is sought on; of more, evenly spaced images serve.
+MOST_PIXELS = 2**19
+
 # Ratios of neighbouring strengths, from the first look to the last.
 COARSE, FINE = 10.0, 1.35
 
@@ -88,6 +91,12 @@ class StrengthMixin:
 
     def _tune(self, images, target, weights):
         """Find the strength of the best score: by decades, then ever closer."""
+
+        sizes = [np.prod(shape) for shape in images.shapes]
+        n_used = max(1, min(len(images), int(MOST_PIXELS / np.mean(sizes))))
+        used = np.linspace(0, len(images) - 1, n_used).round().astype(int)
+        images, target = images.select(used), target.select(used)
+        weights = None if weights is None else weights.select(used)
 
         @lru_cache
         def score(exponent):
