@@ -68,7 +68,7 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
     return [
         WienerRestorer(psf, **plain),
         WienerRestorer(psf, boundary="periodic", regularizer="spectrum", **plain),
-        WienerRestorer(psf, alpha=1e-2, boundary="reflect", **plain),
+        WienerRestorer(psf, alpha=0.1, boundary="reflect", **plain),
         WienerRestorer(psf, boundary="periodic", regularizer="identity", **plain),
         WienerRestorer(psf, boundary="reflect", **plain),
         LeastSquaresRestorer(psf, max_iter=20, **plain),
