@@ -11,6 +11,7 @@ from skdeconv.estimation._spectrum import (
     fit_power_law,
     image_power,
     linear_risk,
+    linear_risks,
     periodogram,
 )
 
@@ -22,6 +23,7 @@ __all__ = [
     "fit_power_law",
     "image_power",
     "linear_risk",
+    "linear_risks",
     "lowest",
     "make_risk_scorer",
     "periodogram",

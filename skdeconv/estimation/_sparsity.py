@@ -5,15 +5,12 @@ import torch
 from torch import Tensor
 
 from skdeconv.estimation._curves import lowest
-from skdeconv.estimation._spectrum import image_power, linear_risk, multiplicity
+from skdeconv.estimation._spectrum import image_power, linear_risks, multiplicity
 from skdeconv.operators._fourier import laplacian_power
 
-# Strengths of the linear filter that are looked at.
-ALPHAS = torch.logspace(-6, 2, 33, dtype=torch.float64)
-
-# Found on photographs under 17 blurs (Gaussian, disk, motion, shake) and noise of 0.4,
-# 1 and 3 % of the range: there the loss against the best strength is 0.09 dB on
-# average.
+# Fitted to photographs under ten blurs (Gaussian, disk, motion, shake) and noise of
+# 0.4, 1 and 3 % of the range. Under seven other blurs the same photographs lose 0.09 dB
+# on average against the best strength, and 0.4 dB at worst.
 FACTOR, BY_ALPHA, BY_PASSED = 1.53, 0.45, 0.8
 
 
@@ -52,15 +49,11 @@ def sparse_alpha(
     power, gain, _ = image_power(y, psf, noise_std)
     laplacian = laplacian_power(shape, device=y.device, dtype=y.dtype)
     count = multiplicity(shape).to(y)
-    values = ALPHAS.to(y)
-    risks, passed = [], []
-    for value in values:
-        penalty = value * laplacian
-        risks.append(linear_risk(power, gain, penalty, noise_std, shape))
-        share = gain / (gain + penalty).clamp_min(torch.finfo(y.dtype).tiny)
-        passed.append((share * count).sum() / count.sum())
-    risk, passed = torch.stack(risks, 1), torch.stack(passed)
-    factors = FACTOR * values**BY_ALPHA * passed**BY_PASSED
+    alphas, risk = linear_risks(power, gain, laplacian, noise_std, shape)
+    tiny = torch.finfo(y.dtype).tiny
+    shares = [gain / (gain + a * laplacian).clamp_min(tiny) for a in alphas]
+    passed = torch.stack([(share * count).sum() / count.sum() for share in shares])
+    factors = FACTOR * alphas**BY_ALPHA * passed**BY_PASSED
     return (
         noise_std * lowest(factors, risk),
         noise_std[:, None] * factors,

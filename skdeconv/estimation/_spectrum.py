@@ -18,6 +18,9 @@ from skdeconv.operators._grids import along
 # Share of an axis over which the data fade out, lest opposite ends meet as an edge.
 TAPER = 0.3
 
+# Strengths of a penalty that are looked at: a factor of 10 ** (1 / 4) apart.
+ALPHAS = torch.logspace(-6, 2, 33, dtype=torch.float64)
+
 ROUNDS = 12  # Newton steps; six settle on photographs
 
 
@@ -231,3 +234,33 @@ def linear_risk(
     # In float64: near its minimum the risk is flat.
     total = (risk * count).flatten(1).sum(1, dtype=torch.float64)
     return total / count.sum()
+
+
+def linear_risks(
+    power: Tensor, gain: Tensor, penalty: Tensor, noise_std: Tensor, shape
+) -> tuple[Tensor, Tensor]:
+    """Mean squared errors of a quadratic penalty at many strengths.
+
+    Parameters
+    ----------
+    power : Tensor of shape (batch, *spectrum)
+        Power of the image.
+    gain : Tensor of shape (*spectrum)
+        Squared magnitude of the transfer function.
+    penalty : Tensor broadcastable to (batch, *spectrum)
+        Spectrum of the penalty at strength 1.
+    noise_std : Tensor of shape (batch,)
+        Standard deviation of the noise.
+    shape : tuple of int
+        Spatial shape of the images.
+
+    Returns
+    -------
+    alphas : Tensor of shape (n_values,)
+        Strengths, ascending by equal factors.
+    risks : Tensor of shape (batch, n_values)
+        Squared errors per pixel.
+    """
+    alphas = ALPHAS.to(power)
+    risks = [linear_risk(power, gain, a * penalty, noise_std, shape) for a in alphas]
+    return alphas, torch.stack(risks, 1)

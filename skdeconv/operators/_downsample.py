@@ -6,6 +6,7 @@ from torch import Tensor
 
 from skdeconv.operators._base import LinearOperator
 from skdeconv.operators._fourier import spatial_axes
+from skdeconv.operators._grids import mirrored
 
 KERNELS = ("bicubic", "area", "gaussian")
 
@@ -135,8 +136,7 @@ class Downsample(LinearOperator):
     def _source(self, n, device):
         """Pixel of an axis of length n behind each one of the mirrored axis."""
         before = (len(profile(self.kernel, self.factor)) - self.factor) // 2
-        i = torch.arange(-before, n + before, device=device) % (2 * n)
-        return torch.minimum(i, 2 * n - 1 - i)
+        return mirrored(torch.arange(-before, n + before, device=device), n)
 
     def _tap(self, padded, axis, t, m):
         """What the t-th weight meets, for each of m coarse pixels."""

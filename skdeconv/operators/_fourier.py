@@ -67,23 +67,25 @@ def transfer_function(
     return spectrum.to(torch.complex128 if dtype == torch.float64 else torch.complex64)
 
 
-def radial_frequency(shape: tuple[int, ...], *, device=None, dtype=torch.float32):
-    """Distance from zero frequency, in cycles per pixel, shaped for :func:`fft`."""
-    square = 0
+def _waves(shape, device):
+    """Frequencies along each axis in cycles per pixel, shaped for :func:`fft`."""
     for axis, n in zip(spatial_axes(len(shape)), shape, strict=True):
         frequencies = torch.fft.rfftfreq if axis == -1 else torch.fft.fftfreq
         wave = frequencies(n, dtype=torch.float64, device=device)
-        square = square + (wave**2).reshape(-1, *(1,) * (-axis - 1))
-    return square.sqrt().to(dtype)
+        yield wave.reshape(-1, *(1,) * (-axis - 1))
+
+
+def radial_frequency(shape: tuple[int, ...], *, device=None, dtype=torch.float32):
+    """Distance from zero frequency, in cycles per pixel, shaped for :func:`fft`."""
+    return sum(wave**2 for wave in _waves(shape, device)).sqrt().to(dtype)
+
+
+def gradient_power(shape: tuple[int, ...], *, device=None, dtype=torch.float32):
+    """Squared spectrum of periodic differences, shaped for :func:`fft`."""
+    parts = (4 * torch.sin(torch.pi * wave) ** 2 for wave in _waves(shape, device))
+    return sum(parts).to(dtype)
 
 
 def laplacian_power(shape: tuple[int, ...], *, device=None, dtype=torch.float32):
     """Squared spectrum of the Laplacian, shaped for :func:`fft`."""
-    total = 0
-    for axis, n in zip(spatial_axes(len(shape)), shape, strict=True):
-        frequencies = torch.fft.rfftfreq if axis == -1 else torch.fft.fftfreq
-        wave = frequencies(n, dtype=torch.float64, device=device)
-        total = total + (4 * torch.sin(torch.pi * wave) ** 2).reshape(
-            -1, *(1,) * (-axis - 1)
-        )
-    return (total**2).to(dtype)
+    return gradient_power(shape, device=device, dtype=torch.float64).square().to(dtype)

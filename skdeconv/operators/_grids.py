@@ -42,11 +42,16 @@ def bridge(y: Tensor, grid: tuple[int, ...]) -> Tensor:
     return y
 
 
+def mirrored(i: Tensor, n: int) -> Tensor:
+    """Where in an axis of `n` pixels the positions of its mirrored endless one lie."""
+    i = i % (2 * n)
+    return torch.minimum(i, 2 * n - 1 - i)
+
+
 def _mirror_index(n, p, before, device):
     """Where in the frame the points of a mirrored grid come from."""
     i = torch.arange(p, device=device)
-    i = torch.where(i >= p - before, i - p, i) % (2 * n)
-    return torch.minimum(i, 2 * n - 1 - i)
+    return mirrored(torch.where(i >= p - before, i - p, i), n)
 
 
 def mirror(x: Tensor, grid: tuple[int, ...], margins) -> Tensor:

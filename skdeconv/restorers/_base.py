@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Tensor, inference_mode
+from torch import Tensor, inference_mode, ones_like
 
 from skdeconv._images import (
     ImageBatch,
@@ -297,6 +297,12 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
 def hide(x: Tensor, weight: Tensor | None) -> Tensor:
     """Fill pixels of weight 0 with what is harmless."""
     return x if weight is None else fill_in(x, weight > 0)
+
+
+def seen_by(operator: LinearOperator, x: Tensor) -> Tensor:
+    """Weights of the shape of x: 1 for data that the image has anything to do with."""
+    ones = ones_like(operator.adjoint(x[:1, :1]))
+    return (operator(ones) != 0).to(x).expand_as(x)
 
 
 def _given(**arguments):

@@ -8,7 +8,7 @@ from torch import Tensor
 from skdeconv._params import Interval, StrOptions
 from skdeconv.restorers._base import DATA_RANGE, NDIM, PSF
 from skdeconv.restorers._denoiser import Denoiser
-from skdeconv.restorers._noise import NOISE_STD, pair_noise_std
+from skdeconv.restorers._noise import NOISE_STD
 from skdeconv.solvers import block_deconvolve, collaborative_filter
 from skdeconv.solvers._collaborative import Stage
 
@@ -156,10 +156,7 @@ class BlockMatchingRestorer(Denoiser):
 
     def _fit(self, images, target, weights=None):
         self.n_iter_ = 2 if self.psf_ is None else self.max_iter
-        if self.noise_std == "auto" and target is not None:
-            self.noise_std_ = pair_noise_std(images, target, self.psf_)
-        else:
-            super()._fit(images, None, weights)
+        super()._fit(images, target, weights)
 
     def _denoise(self, x: Tensor, noise_std: Tensor) -> Tensor:
         size, radius, step = (

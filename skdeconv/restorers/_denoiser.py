@@ -11,8 +11,8 @@ class Denoiser(BaseRestorer):
     """A restorer with `noise_std` that resolves to ``noise_std_`` in ``fit``.
 
     A number is taken as it is. ``"auto"`` takes the root mean square difference of the
-    pairs where ``fit`` is given y, else estimates the level of each image, in
-    ``predict`` too. A subclass implements ``_denoise``.
+    pairs, less what a blur explains, where ``fit`` is given y, else estimates the level
+    of each image, in ``predict`` too. A subclass implements ``_denoise``.
     """
 
     def _fit(self, images, target, weights=None):
@@ -24,7 +24,7 @@ class Denoiser(BaseRestorer):
             ]
             self.noise_std_ = torch.cat(levels).numpy()
         else:
-            self.noise_std_ = pair_noise_std(images, target)
+            self.noise_std_ = pair_noise_std(images, target, self.psf_)
 
     def _restore(
         self,

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from skdeconv.estimation import cross_validate, estimate_noise_std
+from skdeconv.restorers._base import seen_by
 from skdeconv.restorers._strength import Choice, StrengthMixin
 
 # Pixels that the strength is chosen on: the middle of larger images.
@@ -63,8 +64,7 @@ class InverseMixin(StrengthMixin):
         level = torch.maximum(level, spread / 1000)
         operator = self._operator()
         if self.operator is not None:  # data that see nothing must not count
-            sees = operator(torch.ones_like(operator.adjoint(x[:1]))) != 0
-            weight = sees * (torch.ones_like(x) if weight is None else weight)
+            weight = seen_by(operator, x) * (1 if weight is None else weight)
 
         def predict(y, strength):
             weights = weight

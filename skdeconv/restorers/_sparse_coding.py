@@ -18,6 +18,7 @@ from skdeconv.restorers._base import (
     PSF,
     BaseRestorer,
     hide,
+    seen_by,
 )
 from skdeconv.restorers._noise import NOISE_STD, automatic_noise_std, pair_noise_std
 from skdeconv.restorers._strength import Choice, StrengthMixin, batches
@@ -257,16 +258,9 @@ class SparseCodingRestorer(StrengthMixin, BaseRestorer):
             noise_std = self.noise_std_
         if noise_std is None:
             if self.operator is not None:
-                seen = self._seen(x)
-                weight = seen.to(x) if weight is None else weight * seen
+                weight = seen_by(self.operator, x) * (1 if weight is None else weight)
             return automatic_noise_std(x, self.data_range_, weight)
         return torch.as_tensor(noise_std, dtype=x.dtype, device=x.device).expand(len(x))
-
-    def _seen(self, x):
-        """Which data an operator's image has anything to do with."""
-        shape = self.operator.input_shape(tuple(x.shape[2:]))
-        ones = torch.ones(1, 1, *shape, dtype=x.dtype, device=x.device)
-        return (self.operator(ones) != 0).expand_as(x)
 
     def _solve(self, x, strength, noise_std=None, weight=None) -> Tensor:
         options = {"weight": weight, "max_iter": self.max_iter, "tol": self.tol}
@@ -281,7 +275,7 @@ class SparseCodingRestorer(StrengthMixin, BaseRestorer):
             psf = self.psf_
         else:
             psf = np.ones((1,) * self.operator.ndim)
-            x = fill_in(x, self._seen(x))
+            x = fill_in(x, seen_by(self.operator, x) > 0)
         chosen = sparse_alpha(x, psf, level)
         return Choice(
             *(part / (self.data_range_ / 2) for part in chosen[:2]), chosen[2]

@@ -91,7 +91,6 @@ class StrengthMixin:
 
     def _tune(self, images, target, weights):
         """Find the strength of the best score: by decades, then ever closer."""
-
         sizes = [np.prod(shape) for shape in images.shapes]
         n_used = max(1, min(len(images), int(MOST_PIXELS / np.mean(sizes))))
         used = np.linspace(0, len(images) - 1, n_used).round().astype(int)

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from skdeconv._params import Interval, StrOptions
-from skdeconv.estimation import image_power, linear_risk, lowest, periodogram
+from skdeconv.estimation import image_power, linear_risks, lowest, periodogram
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.operators._fourier import radial_frequency
 from skdeconv.restorers._base import DATA_RANGE, NDIM, PSF, BaseRestorer
@@ -18,9 +18,6 @@ from skdeconv.restorers._noise import NOISE_STD, automatic_noise_std, pair_noise
 from skdeconv.restorers._strength import Choice, StrengthMixin
 from skdeconv.solvers import wiener
 from skdeconv.solvers._wiener import penalty_spectrum
-
-# Strengths that are looked at: a factor of 10 ** (1 / 4) apart.
-ALPHAS = torch.logspace(-6, 2, 33, dtype=torch.float64)
 
 # Bins of a learned spectrum, between one wave per so many pixels and the corner.
 N_BINS, LONGEST = 24, 512
@@ -206,18 +203,13 @@ class WienerRestorer(StrengthMixin, BaseRestorer):
 
     def _choose(self, x, noise_std=None, weight=None) -> Choice:
         level, shape = self._level(x, noise_std, weight), tuple(x.shape[2:])
-        values = ALPHAS.to(x)
-        penalty = self._penalty(x, noise_std, weight)
+        penalty = penalty_spectrum(shape, 1.0, self._penalty(x, level, weight), x)
+        penalty = torch.as_tensor(penalty, dtype=x.dtype, device=x.device)
+        if self.regularizer == "spectrum":
+            penalty = penalty[:, 0]  # one level for all channels
         power, gain, _ = image_power(x, self._blur().psf, level)
-        risks = []
-        for alpha in values:
-            spectrum = penalty_spectrum(shape, alpha, penalty, x)
-            if callable(penalty):
-                spectrum = spectrum[:, 0]
-            risks.append(linear_risk(power, gain, spectrum, level, shape))
-        risks = torch.stack(risks, 1)
-        value = lowest(values, risks)
-        return Choice(value, values.expand_as(risks), risks)
+        alphas, risks = linear_risks(power, gain, penalty, level, shape)
+        return Choice(lowest(alphas, risks), alphas.expand_as(risks), risks)
 
     def _level(self, x, noise_std, weight):
         """Noise level per image: given by the caller, learned, fixed or estimated."""

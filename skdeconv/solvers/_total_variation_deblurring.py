@@ -7,6 +7,7 @@ from skdeconv.operators import Blur
 from skdeconv.operators._fourier import (
     fast_shape,
     fft,
+    gradient_power,
     ifft,
     spatial_axes,
     transfer_function,
@@ -68,7 +69,10 @@ def deblur(
         grid = fast_shape(scene)
         penalised = _penalised(scene, grid, blur.margins, y)
     transfer = transfer_function(blur.psf, grid, device=y.device, dtype=y.dtype)
-    power, roughness = transfer.abs().square(), _roughness(grid, y)
+    power, roughness = (
+        transfer.abs().square(),
+        gradient_power(grid, device=y.device, dtype=y.dtype),
+    )
     level = y.mean(axes, keepdim=True)
     y = y - level
     contrast = torch.linalg.vector_norm(y, dim=axes)
@@ -138,16 +142,6 @@ def _adjoint(p):
     """Adjoint of the periodic differences."""
     pairs = zip(p, spatial_axes(len(p)), strict=True)
     return sum(v.roll(1, axis) - v for v, axis in pairs)
-
-
-def _roughness(grid, like):
-    """Spectrum of the squared periodic differences."""
-    total = torch.zeros((), device=like.device, dtype=like.dtype)
-    for axis, n in zip(spatial_axes(len(grid)), grid, strict=True):
-        frequencies = torch.fft.rfftfreq if axis == -1 else torch.fft.fftfreq
-        wave = frequencies(n, dtype=torch.float64, device=like.device)
-        total = total + along(4 * torch.sin(torch.pi * wave) ** 2, axis).to(like)
-    return total
 
 
 def _penalised(scene, grid, margins, like):

@@ -6,6 +6,8 @@ from itertools import product
 import torch
 from torch import Tensor
 
+from skdeconv.operators._grids import mirrored
+
 
 def pad_mirrored(x: Tensor, margins: list[tuple[int, int]]) -> Tensor:
     """Extend the last axes by mirroring (``b a | a b c | c b``), as far as asked.
@@ -25,8 +27,8 @@ def pad_mirrored(x: Tensor, margins: list[tuple[int, int]]) -> Tensor:
     for axis, (before, after) in zip(range(-len(margins), 0), margins, strict=True):
         if before or after:
             n = x.shape[axis]
-            i = torch.arange(-before, n + after, device=x.device) % (2 * n)
-            x = x.index_select(axis, torch.minimum(i, 2 * n - 1 - i))
+            i = torch.arange(-before, n + after, device=x.device)
+            x = x.index_select(axis, mirrored(i, n))
     return x
 
 

@@ -13,6 +13,7 @@ from skdeconv.estimation import (
     periodogram,
     sparse_alpha,
 )
+from skdeconv.operators import Blur
 from skdeconv.operators._fourier import radial_frequency, transfer_function
 from skdeconv.solvers import wiener
 
@@ -61,8 +62,6 @@ def test_risk_is_the_error_of_the_filter():
         x.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64
     )
     y, level = blurred + noise, torch.tensor([0.1], dtype=torch.float64)
-    from skdeconv.operators import Blur  # noqa: PLC0415
-
     power, gain, _ = image_power(y, psf, level)
     for alpha in (0.01, 0.1, 1.0):
         found = wiener(y, Blur(psf, "periodic"), alpha=alpha, regularizer="identity").x

@@ -8,6 +8,7 @@ from sklearn.pipeline import make_pipeline
 
 from skdeconv import (
     BilateralRestorer,
+    Degradation,
     LeastSquaresRestorer,
     MedianRestorer,
     RichardsonLucyRestorer,
@@ -15,7 +16,8 @@ from skdeconv import (
     TotalVariationRestorer,
     WienerRestorer,
 )
-from skdeconv.operators import Mask, gaussian_psf
+from skdeconv.degradations import GaussianNoise
+from skdeconv.operators import Blur, Mask, gaussian_psf
 
 PSF = gaussian_psf(1.0)
 TUNED = [
@@ -83,10 +85,6 @@ def test_masked_garbage_has_no_influence(restorer, images):
 
 
 def test_saturated_pixels_do_not_ring(photographs):
-    from skdeconv import Degradation  # noqa: PLC0415
-    from skdeconv.degradations import GaussianNoise  # noqa: PLC0415
-    from skdeconv.operators import Blur  # noqa: PLC0415
-
     scene = photographs[0][:90, :90].copy()
     scene[::20, ::20] = 5000  # lamps
     degrade = Degradation([Blur(PSF), GaussianNoise(1.0)], random_state=0)

@@ -6,6 +6,7 @@ from skimage import data
 
 from skdeconv.operators import Blur, Downsample, Identity, Mask
 from skdeconv.solvers import sparse_deconvolve, sparse_invert
+from skdeconv.solvers._filling import fill_in
 
 
 def random(*shape, seed=0):
@@ -29,8 +30,6 @@ def test_missing_pixels_are_filled(camera):
     x = sparse_invert(y, Mask(seen.numpy()), alpha=1e-3).x
     assert x.shape == camera.shape
     # The mean of the known neighbours is what any user would try first.
-    from skdeconv.solvers._filling import fill_in  # noqa: PLC0415
-
     assert error(x, camera) < 0.7 * error(fill_in(y, seen.expand_as(y)), camera)
 
 
