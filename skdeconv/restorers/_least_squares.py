@@ -10,7 +10,7 @@ from skdeconv.operators import LinearOperator
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.restorers._base import DATA_RANGE, NDIM, OPERATOR, PSF, BaseRestorer
 from skdeconv.restorers._inverse import InverseMixin
-from skdeconv.solvers import least_squares
+from skdeconv.solvers import SolverResult, least_squares
 from skdeconv.solvers._least_squares import METHODS
 
 
@@ -180,7 +180,7 @@ class LeastSquaresRestorer(InverseMixin, BaseRestorer):
         self.n_iter_ = self.max_iter
         super()._fit(images, target, weights)
 
-    def _scene(self, x, strength, weight, quick=False) -> Tensor:
+    def _scene(self, x, strength, weight, start=None) -> SolverResult:
         return least_squares(
             x,
             self._operator(),
@@ -189,9 +189,9 @@ class LeastSquaresRestorer(InverseMixin, BaseRestorer):
             method=self.method,
             nonnegative=self.nonnegative,
             weight=weight,
-            tol=max(self.tol, 1e-3) if quick else self.tol,
+            tol=self.tol if start is None else max(self.tol, 1e-3),
             max_iter=self.max_iter,
-        ).x
+        )
 
     def _begin(self, level, spread) -> Tensor:
         return 2 * (level / spread).square().clamp(1e-5, 1).nan_to_num(1)
