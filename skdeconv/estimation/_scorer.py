@@ -15,6 +15,7 @@ from skdeconv.metrics._scorers import (
     predict,
 )
 from skdeconv.operators import Blur, LinearOperator
+from skdeconv.operators._scene import mirrored_outside
 
 # Nudges of the data, against the noise, by which degrees of freedom are measured.
 NUDGE = 0.3
@@ -88,7 +89,7 @@ def _operator(steps) -> LinearOperator | None:
     """What the data are of the truth: the operator or blur of the first who knows."""
     for step in reversed(steps):
         if getattr(step, "operator", None) is not None:
-            return step.operator
+            return mirrored_outside(step.operator)
         if getattr(step, "psf_", None) is not None:
             return Blur.unchecked(step.psf_, "reflect")
     return None

@@ -24,6 +24,7 @@ from skdeconv._ranges import refuse_mixed_units, resolve_data_range
 from skdeconv.metrics._psnr import image_psnr
 from skdeconv.operators import Blur, Identity, LinearOperator
 from skdeconv.operators._psf import check_psf
+from skdeconv.operators._scene import image_shape
 from skdeconv.solvers._filling import fill_in
 
 NDIM = [Interval(Integral, 1, 3, closed="both")]
@@ -242,7 +243,7 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
 
     def _output_shape(self, shape):
         operator = getattr(self, "operator", None)
-        return tuple(shape) if operator is None else operator.input_shape(tuple(shape))
+        return tuple(shape) if operator is None else image_shape(operator, shape)
 
     def _blur(self) -> Blur:
         """The blur to undo; without a PSF, that of a single pixel."""

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from skdeconv.estimation import cross_validate, estimate_noise_std
+from skdeconv.operators._scene import crop
 from skdeconv.restorers._base import seen_by
 from skdeconv.restorers._strength import Choice, StrengthMixin
 from skdeconv.solvers import SolverResult
@@ -13,7 +14,7 @@ SAMPLE = 2**16
 
 
 class InverseMixin(StrengthMixin):
-    """Choose ``alpha``, and cut the frame out of the scene behind a blur.
+    """Choose ``alpha``, and cut the image out of the scene behind it.
 
     A class that mixes it in has the parameters ``psf``, ``operator`` and ``noise_std``
     and implements ``_scene`` and ``_begin``.
@@ -49,11 +50,7 @@ class InverseMixin(StrengthMixin):
         return "gcv" if self.operator is not None else self._blind
 
     def _solve(self, x, strength, noise_std=None, weight=None) -> Tensor:
-        scene = self._scene(x, strength, weight).x
-        if self.psf_ is None or self.boundary != "extended":
-            return scene
-        edges = zip(x.shape[2:], self._blur().margins, strict=True)
-        return scene[(..., *(slice(first, first + n) for n, (first, _) in edges))]
+        return crop(self._scene(x, strength, weight).x, self._operator())
 
     def _choose(self, x, noise_std=None, weight=None) -> Choice:
         dtype, x = x.dtype, x.float()  # is enough to compare strengths

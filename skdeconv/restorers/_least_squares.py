@@ -36,7 +36,8 @@ class LeastSquaresRestorer(InverseMixin, BaseRestorer):
         chosen for each image that is restored, by Stein's unbiased risk estimate, or
         by generalised cross-validation where there is an `operator` and no `noise_std`.
     operator : LinearOperator or None, default=None
-        What to invert instead of a PSF; the answer has the shape of its domain.
+        What to invert instead of a PSF; the answer has the shape of its domain, less
+        what a ``Blur`` with boundary ``"extended"`` sees beyond the frame.
     method : {"cg", "landweber", "fista"}, default="cg"
         Conjugate gradients, gradient steps, or gradient steps with momentum that never
         let the objective rise: each takes fewer iterations than the one before in the

@@ -11,6 +11,7 @@ from torch import Tensor
 from skdeconv._params import Interval, RandomState, StrOptions, draw_seed
 from skdeconv.estimation import sparse_alpha
 from skdeconv.operators import LinearOperator
+from skdeconv.operators._scene import crop
 from skdeconv.restorers._base import (
     DATA_RANGE,
     NDIM,
@@ -67,7 +68,8 @@ class SparseCodingRestorer(StrengthMixin, BaseRestorer):
     operator : LinearOperator or None, default=None
         What is to be undone where it is not a blur: a
         :class:`~skdeconv.operators.Mask`, a :class:`~skdeconv.operators.Downsample`, a
-        composition.
+        composition. The answer has the shape of its domain, less what a ``Blur`` with
+        boundary ``"extended"`` sees beyond the frame.
     noise_std : float or "auto", default="auto"
         Standard deviation of the noise, in the units of X. ``"auto"`` takes it from the
         pairs where ``fit`` is given y, else estimates it for each image that is
@@ -266,7 +268,8 @@ class SparseCodingRestorer(StrengthMixin, BaseRestorer):
         options = {"weight": weight, "max_iter": self.max_iter, "tol": self.tol}
         alpha = strength[:, None] * (self.data_range_ / 2)
         if self.operator is not None:
-            return sparse_invert(x, self.operator, alpha=alpha, **options).x
+            scene = sparse_invert(x, self.operator, alpha=alpha, **options).x
+            return crop(scene, self.operator)
         return sparse_deconvolve(x, self._blur(), alpha=alpha, **options).x
 
     def _choose(self, x, noise_std=None, weight=None) -> Choice:

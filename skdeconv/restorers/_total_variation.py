@@ -39,7 +39,8 @@ class TotalVariationRestorer(InverseMixin, BaseRestorer):
         chosen for each image that is restored, by generalised cross-validation, or by
         Stein's unbiased risk estimate where `noise_std` is given.
     operator : LinearOperator or None, default=None
-        What to invert instead of a PSF; the answer has the shape of its domain.
+        What to invert instead of a PSF; the answer has the shape of its domain, less
+        what a ``Blur`` with boundary ``"extended"`` sees beyond the frame.
     noise_std : float or "auto", default="auto"
         Standard deviation of the noise in the units of X, which helps to choose
         `alpha`. ``"auto"`` does without.

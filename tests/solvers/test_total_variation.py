@@ -246,15 +246,16 @@ def test_a_large_hole_in_a_smooth_image_is_filled(how):
 
 
 @pytest.mark.parametrize("operator", BLURS.values(), ids=map(str, BLURS))
-def test_going_on_from_a_state_saves_iterations(operator):
+def test_going_on_from_a_state_gets_further(operator):
     y = random_images((20, 21))
     weight = torch.ones_like(y)
     weight[..., 3:6, 4] = 0
-    options = {"weight": weight, "tol": 1e-4, "max_iter": 3000}
-    first = total_variation(y, operator, alpha=0.05, **options)
-    cold = total_variation(y, operator, alpha=0.06, **options)
+    options = {"weight": weight, "tol": 0}
+    first = total_variation(y, operator, alpha=0.05, max_iter=500, **options)
+    best = total_variation(y, operator, alpha=0.051, max_iter=3000, **options).x
     kept = [part.clone() for part in first.state]
-    warm = total_variation(y, operator, alpha=0.06, start=first.state, **options)
+    few = {"alpha": 0.051, "max_iter": 20, **options}
+    cold = total_variation(y, operator, **few).x
+    warm = total_variation(y, operator, start=first.state, **few).x
     assert all(torch.equal(a, b) for a, b in zip(kept, first.state, strict=True))
-    assert warm.n_iter < cold.n_iter
-    torch.testing.assert_close(warm.x, cold.x, rtol=0, atol=5e-3)
+    assert (warm - best).square().mean() < 0.3 * (cold - best).square().mean()
