@@ -6,6 +6,7 @@ from torch import Tensor
 from skdeconv.estimation import cross_validate, estimate_noise_std
 from skdeconv.operators._scene import crop
 from skdeconv.restorers._base import seen_by
+from skdeconv.restorers._noise import automatic_noise_std
 from skdeconv.restorers._strength import Choice, StrengthMixin
 from skdeconv.solvers import SolverResult
 
@@ -63,7 +64,7 @@ class InverseMixin(StrengthMixin):
         if noise_std is not None:
             noise_std = torch.as_tensor(noise_std).to(x).expand(len(x))
         elif self._criterion == "sure":
-            noise_std = estimate_noise_std(x, x.ndim - 2, weight=weight)
+            noise_std = automatic_noise_std(x, self.data_range_, weight)
         level = noise_std
         if noise_std is None and (self.operator is not None or weight is not None):
             level = spread / 20  # what is missing would pass for noise

@@ -91,6 +91,12 @@ class LeastSquaresRestorer(InverseMixin, BaseRestorer):
         If data, PSF or parameters are wrong, the PSF is larger than an image, or
         `nonnegative` meets ``method="cg"``.
 
+    Warns
+    -----
+    NoiseWarning
+        If the estimate of the noise, by which ``alpha="auto"`` goes, is doubtful: too
+        much texture, or too few pixels that are neither constant nor saturated.
+
     See Also
     --------
     WienerRestorer : The same for a blur, as a filter; faster.

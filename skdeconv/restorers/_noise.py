@@ -20,18 +20,24 @@ RELIABLE, PIXELS, NOTABLE = 0.4, 4096, 0.01
 
 
 def automatic_noise_std(
-    x: Tensor, data_range: float, weight: Tensor | None = None
+    x: Tensor,
+    data_range: float,
+    weight: Tensor | None = None,
+    parameter: str = "noise_std",
 ) -> Tensor:
-    """Estimate the noise level of each image; warn where it cannot be known."""
+    """Estimate the noise level of each image; warn where it cannot be known.
+
+    The warning tells to pass `parameter`.
+    """
     level, reliability = estimate_noise_std(
         x, x.ndim - 2, weight=weight, return_reliability=True
     )
     doubtful = (reliability < RELIABLE) & (level > NOTABLE * data_range)
     if x.ndim > 3 and prod(x.shape[2:]) >= PIXELS and doubtful.any():
         warnings.warn(
-            "noise_std='auto' is unsure: texture, or too few pixels that are neither "
-            "constant nor saturated, leave a doubtful estimate of "
-            f"{float(level[doubtful][0]):.3g}. Pass noise_std if you know it.",
+            f"{parameter}='auto' is unsure: texture, or too few pixels that are "
+            "neither constant nor saturated, leave a doubtful estimate of the noise, "
+            f"{float(level[doubtful][0]):.3g}. Pass {parameter} if you know it.",
             NoiseWarning,
             stacklevel=6,
         )

@@ -14,6 +14,7 @@ from skdeconv.metrics._psnr import SMALLEST_ERROR
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.operators._grids import frame
 from skdeconv.restorers._base import DATA_RANGE, BaseRestorer, hide
+from skdeconv.restorers._noise import automatic_noise_std
 from skdeconv.restorers._strength import batches, stack_rows
 from skdeconv.solvers import richardson_lucy, richardson_lucy_of_least_risk
 from skdeconv.solvers._richardson_lucy import scenes
@@ -86,6 +87,12 @@ class RichardsonLucyRestorer(BaseRestorer):
     ------
     ValueError
         If data, PSF or parameters are wrong, or the PSF is larger than an image.
+
+    Warns
+    -----
+    NoiseWarning
+        If the estimate of the noise, by which ``max_iter="auto"`` stops, is doubtful:
+        too much texture, or too few pixels that are neither constant nor saturated.
 
     See Also
     --------
@@ -213,6 +220,7 @@ class RichardsonLucyRestorer(BaseRestorer):
 
     def _run(self, x, weight):
         """Restore every image with the iterations that its noise allows."""
+        automatic_noise_std(x, self.data_range_, weight, "max_iter")  # or warn
         return richardson_lucy_of_least_risk(
             x,
             self._blur(),

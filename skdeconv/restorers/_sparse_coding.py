@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from skdeconv._params import Interval, RandomState, StrOptions, draw_seed
-from skdeconv.estimation import sparse_alpha
+from skdeconv.estimation import estimate_noise_std, sparse_alpha
 from skdeconv.operators import LinearOperator
 from skdeconv.operators._scene import crop
 from skdeconv.restorers._base import (
@@ -247,10 +247,14 @@ class SparseCodingRestorer(StrengthMixin, BaseRestorer):
         if self.noise_std != "auto":
             return float(self.noise_std)
         if target is None or self.operator is not None:
-            levels = [
-                self._level(hide(x, weight), None, weight)
-                for x, weight in batches(images, weights)
-            ]
+            levels = []
+            for x, weight in batches(images, weights):
+                x = hide(x, weight)
+                if self._inverts:  # the choice of the strength warns
+                    seen = self._seen(x, weight)
+                    levels.append(estimate_noise_std(x, x.ndim - 2, weight=seen))
+                else:
+                    levels.append(self._level(x, None))
             return torch.cat(levels).cpu().numpy()
         return pair_noise_std(images, target, self.psf_)
 
@@ -259,10 +263,14 @@ class SparseCodingRestorer(StrengthMixin, BaseRestorer):
         if noise_std is None and np.ndim(getattr(self, "noise_std_", [])) == 0:
             noise_std = self.noise_std_
         if noise_std is None:
-            if self.operator is not None:
-                weight = seen_by(self.operator, x) * (1 if weight is None else weight)
-            return automatic_noise_std(x, self.data_range_, weight)
+            return automatic_noise_std(x, self.data_range_, self._seen(x, weight))
         return torch.as_tensor(noise_std, dtype=x.dtype, device=x.device).expand(len(x))
+
+    def _seen(self, x, weight):
+        """Weights of the data, of which those that see nothing do not count."""
+        if self.operator is None:
+            return weight
+        return seen_by(self.operator, x) * (1 if weight is None else weight)
 
     def _solve(self, x, strength, noise_std=None, weight=None) -> Tensor:
         options = {"weight": weight, "max_iter": self.max_iter, "tol": self.tol}

@@ -123,7 +123,8 @@ def test_masks_are_routed(images):
         (np.ones((1, 40, 44)), "same number of images"),
         (np.full((2, 40, 44), 2.0), r"within \[0, 1\]"),
         (np.full((2, 40, 44), np.nan), r"within \[0, 1\]"),
-        (np.zeros((2, 40, 44)), "leave a pixel"),
+        (np.zeros((2, 40, 44)), "all zero for image 0: 0 hides"),
+        (np.ones((40, 44)), r"mask\[None\] for one image"),
         (np.full((2, 40, 44), "a"), "bool or numeric"),
     ],
 )
