@@ -1,6 +1,7 @@
 """The noise level: given, measured on pairs or estimated."""
 
 import warnings
+from itertools import repeat
 from math import prod
 from numbers import Real
 
@@ -44,20 +45,28 @@ def automatic_noise_std(
     return level
 
 
-def pair_noise_std(images, target, psf=None) -> float:
-    """Root mean square of what the blur does not explain, away from the borders."""
+def pair_noise_std(images, target, psf=None, weights=None) -> float:
+    """Root mean square of what the blur does not explain, away from the borders.
+
+    Pixels of weight 0 do not count.
+    """
+    known = repeat(None) if weights is None else weights.images()
     pairs = zip(images.images(), target.images(images.float_dtype), strict=True)
-    errors = [_misfit(x, y, psf).square().mean() for x, y in pairs]
+    errors = [
+        _squared_misfit(x, y, psf, weight)
+        for (x, y), weight in zip(pairs, known, strict=False)
+    ]
     return float(torch.stack(errors).mean().sqrt())
 
 
-def _misfit(x, y, psf):
-    if psf is None:
-        return x - y
-    blur = Blur.unchecked(psf, "reflect")
-    room = zip(x.shape[2:], blur.margins, strict=True)
-    inside = [
-        slice(before, n - after) if n > before + after else slice(None)
-        for n, (before, after) in room
-    ]
-    return (x - blur(y))[(..., *inside)]
+def _squared_misfit(x, y, psf, weight):
+    known = torch.ones_like(x) if weight is None else (weight > 0).to(x)
+    if psf is not None:
+        blur = Blur.unchecked(psf, "reflect")
+        room = zip(x.shape[2:], blur.margins, strict=True)
+        inside = [
+            slice(before, n - after) if n > before + after else slice(None)
+            for n, (before, after) in room
+        ]
+        x, y, known = (v[(..., *inside)] for v in (x, blur(y), known))
+    return (known * (x - y).square()).sum() / known.sum().clamp_min(1)

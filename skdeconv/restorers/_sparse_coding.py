@@ -256,7 +256,7 @@ class SparseCodingRestorer(StrengthMixin, BaseRestorer):
                 else:
                     levels.append(self._level(x, None))
             return torch.cat(levels).cpu().numpy()
-        return pair_noise_std(images, target, self.psf_)
+        return pair_noise_std(images, target, self.psf_, weights)
 
     def _level(self, x, noise_std, weight=None):
         """Noise level per image: given by the caller, known or estimated."""

@@ -143,3 +143,16 @@ def test_psf_and_operator_exclude_each_other(images):
     restorer = TotalVariationRestorer(PSF, operator=Mask(np.ones((40, 44))))
     with pytest.raises(ValueError, match="exclude each other"):
         restorer.fit(images[0])
+
+
+def test_a_search_without_truth_says_how_to_score(images):
+    noisy, _ = images
+    search = GridSearchCV(WienerRestorer(PSF, data_range=255), {"alpha": [0.1]}, cv=2)
+    with (
+        pytest.warns(UserWarning, match="non-finite"),
+        pytest.warns(UserWarning, match="scoring=skdeconv.estimation.risk_scorer"),
+    ):
+        search.fit(noisy)
+    search.set_params(error_score="raise")
+    with pytest.raises(ValueError, match="risk_scorer"):
+        search.fit(noisy)
