@@ -1,4 +1,4 @@
-"""What all restorers share that are trained: parameters passed on, training, weights."""
+"""What restorers share that are trained: parameters passed on, training, weights."""
 
 import inspect
 import warnings

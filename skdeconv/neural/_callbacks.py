@@ -51,7 +51,9 @@ class Averaging(Resumable):
     def on_train_begin(self, net, **kwargs):
         self.step_ = 0
         if self.decay is not None:
-            net.averaged_ = deepcopy(net.module_).requires_grad_(False).eval()
+            # Not by setattr, to which skorch lets no module but in initialize_module.
+            averaged = deepcopy(net.module_).requires_grad_(False).eval()
+            vars(net)["averaged_"] = averaged
 
     @torch.no_grad()
     def on_batch_end(self, net, training=False, **kwargs):

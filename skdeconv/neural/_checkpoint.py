@@ -1,5 +1,6 @@
 """A training that is taken up where it was left."""
 
+import json
 from pathlib import Path
 
 import torch
@@ -40,7 +41,7 @@ class Checkpoint(Resumable):
     def _state(self, net):
         return {
             "belongs_to": self.belongs_to,
-            "history": list(net.history),
+            "history": json.dumps(list(net.history), default=float),
             "finished": net.finished_,
             "patches": self.dataset.rng.bit_generator.state,
             "torch": torch.get_rng_state(),
@@ -58,7 +59,7 @@ class Checkpoint(Resumable):
             )
         for name, part in _parts(net):
             part.load_state_dict(state["parts"][name])
-        net.history[:] = state["history"]
+        net.history[:] = json.loads(state["history"])
         net.epochs_done_, net.finished_ = len(net.history), state["finished"]
         self.dataset.rng.bit_generator.state = state["patches"]
         torch.set_rng_state(state["torch"])

@@ -61,7 +61,7 @@ class LearningRate(Resumable):
     def on_epoch_end(self, net, **kwargs):
         row = net.history[-1]
         net.history.record("lr", net.optimizer_.param_groups[0]["lr"])
-        gain = row["valid_psnr"] if "valid_psnr" in row else -row["train_loss"]
+        gain = float(row["valid_psnr"] if "valid_psnr" in row else -row["train_loss"])
         if gain - self.best_ > TOLERANCE * abs(gain):
             self.best_, self.waited_ = gain, 0
             return
