@@ -95,7 +95,8 @@ class DeconvRestorer(NetworkRestorer):
     psf : array-like of shape (*spatial) or None, default=None
         With a `supervision` that is not ``"neighbor2neighbor"``: the blur that stands
         between the clean image and X. The loss then compares blurred predictions with
-        X.
+        X, and asks that predictions which are turned, blurred and made noisy again be
+        restored to themselves [6]_.
     noise_std : float or "auto", default="auto"
         Noise level of X, in its units, for ``supervision="sure"`` and for networks that
         are told; ``"auto"`` estimates it for every image, or takes that of the
@@ -192,6 +193,9 @@ class DeconvRestorer(NetworkRestorer):
        ground truth data", NeurIPS 2018. https://arxiv.org/abs/1803.01314
     .. [5] J. Lehtinen et al., "Noise2Noise: Learning image restoration without clean
        data", ICML 2018. https://arxiv.org/abs/1803.04189
+    .. [6] D. Chen, J. Tachella, M. E. Davies, "Robust equivariant imaging: a fully
+       unsupervised framework for learning to image from noisy and partial
+       measurements", CVPR 2022. https://arxiv.org/abs/2111.12855
 
     Examples
     --------
