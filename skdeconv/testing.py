@@ -89,6 +89,13 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
         BlockMatchingRestorer(psf, max_iter=2, search_radius=2, **plain),
         DeconvRestorer(patches_per_epoch=32, module__width=4, **network),
         DeconvRestorer("conv_transpose", patches_per_epoch=32, **network),
+        DeconvRestorer(
+            supervision="noise2void",
+            patches_per_epoch=32,
+            module__width=4,
+            module__noise_map=True,
+            **network,
+        ),
     ]
 
 

@@ -26,7 +26,7 @@ def read_luma(folder: Path) -> dict[str, np.ndarray]:
 
 
 def psnr(image, truth, border=0):
-    """Peak signal-to-noise ratio of the clipped and rounded image, for a peak of 255."""
+    """PSNR for a peak of 255, of the image clipped and rounded."""
     inside = (slice(border, -border or None),) * 2
     error = np.clip(np.rint(image), 0, 255)[inside] - np.asarray(truth, float)[inside]
     return float(10 * np.log10(255**2 / np.mean(error**2)))

@@ -45,9 +45,8 @@ class DeconvRestorer(NetworkRestorer):
         of every image, too.
     criterion : {"mse", "l1", "charbonnier"} or class of nn.Module, default="mse"
         Training loss, called with prediction and target.
-    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"} or class of Optimizer, \
-            default="adam"
-        Optimiser.
+    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"} or class, default="adam"
+        Optimiser, or a subclass of ``torch.optim.Optimizer``.
     lr : float, default=1e-3
         Largest learning rate.
     lr_schedule : {"cosine", "one_cycle", "plateau", "constant"}, default="cosine"
