@@ -28,7 +28,14 @@ from skdeconv._params import (
 from skdeconv._ranges import extrema, fits_one, resolve_data_range
 from skdeconv.degradations import Degradation
 from skdeconv.exceptions import DataRangeWarning
-from skdeconv.networks import ConvTransposeNet, UNet
+from skdeconv.networks import (
+    FSRCNN,
+    Autoencoder,
+    ConvTransposeNet,
+    DnCNN,
+    RedNet,
+    UNet,
+)
 from skdeconv.neural._callbacks import Divergence, LearningRate, Progress, Validation
 from skdeconv.neural._losses import CRITERIA
 from skdeconv.neural._net import RestorationNet, has_bfloat16, local_seed
@@ -36,7 +43,14 @@ from skdeconv.neural._patches import PatchDataset, PatchLoader, validation_pairs
 from skdeconv.operators import Downsample
 from skdeconv.restorers._base import DATA_RANGE, NDIM, BaseRestorer
 
-MODULES = {"unet": UNet, "conv_transpose": ConvTransposeNet}
+MODULES = {
+    "unet": UNet,
+    "conv_transpose": ConvTransposeNet,
+    "rednet": RedNet,
+    "dncnn": DnCNN,
+    "autoencoder": Autoencoder,
+    "fsrcnn": FSRCNN,
+}
 OPTIMIZERS = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
@@ -63,9 +77,11 @@ class DeconvRestorer(BaseRestorer):
 
     Parameters
     ----------
-    module : {"unet", "conv_transpose"} or class of nn.Module, default="unet"
-        The network. A class is built with those of the arguments ``in_channels``,
-        ``out_channels`` and ``ndim`` that its constructor takes, and with `module__*`.
+    module : str or class of nn.Module, default="unet"
+        The network: ``"unet"``, ``"conv_transpose"``, ``"rednet"``, ``"dncnn"``,
+        ``"autoencoder"`` or ``"fsrcnn"``, of :mod:`skdeconv.networks`. A class is
+        built with those of the arguments ``in_channels``, ``out_channels`` and ``ndim``
+        that its constructor takes, and with `module__*`.
     criterion : {"mse", "l1", "charbonnier"} or class of nn.Module, default="mse"
         Training loss, called with prediction and target.
     optimizer : {"adam", "adamw", "sgd"} or class of Optimizer, default="adam"
