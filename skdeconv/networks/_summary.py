@@ -14,7 +14,7 @@ SHAPES = {1: (4096,), 2: (64, 64), 3: (16, 16, 16)}
 # Receptive fields are looked for in a line of so many pixels ...
 LINE = 512
 # ... at so many pixels next to each other, since layers with strides look differently.
-PHASES = 16
+PHASES = 8
 
 
 @dataclass(frozen=True)
@@ -119,18 +119,14 @@ def network_summary(
         channels = {"in_channels": in_channels, "out_channels": in_channels}
         built_of = channels | {"ndim": ndim}
         network = network(**{k: v for k, v in built_of.items() if k in known})
-    # A copy, whose running statistics and mode may change.
-    network = copy.deepcopy(network).cpu().double().eval()
+    network = copy.deepcopy(network).float().cpu().eval()
+    layers = _layers(network, torch.zeros(1, in_channels, *shape))
     return NetworkSummary(
-        sum(p.numel() for p in network.parameters() if p.requires_grad),
-        *_measured(network, in_channels, ndim, shape),
+        parameters=sum(p.numel() for p in network.parameters() if p.requires_grad),
+        multiply_adds=sum(layer[-1] for layer in layers),
+        receptive_field=_receptive_field(network.double(), in_channels, ndim),
+        layers=layers,
     )
-
-
-def _measured(network, in_channels, ndim, shape):
-    layers = _layers(network, torch.zeros(1, in_channels, *shape, dtype=torch.double))
-    seen = _receptive_field(network, in_channels, ndim)
-    return sum(layer[-1] for layer in layers), seen, layers
 
 
 def _layers(network, x):
@@ -167,11 +163,11 @@ def _layers(network, x):
 
 
 def _receptive_field(network, in_channels, ndim):
+    """Look where the gradients of some outputs are not zero; spoils the weights."""
     line = (LINE, *[1] * (ndim - 1))
-    with torch.no_grad():
+    for parameter in network.parameters():
         # Nothing cancels, and no rectifier is closed.
-        for parameter in network.parameters():
-            parameter.abs_().add_(1e-3)
+        parameter.requires_grad_(False).abs_().add_(1e-3)
     x = torch.ones(1, in_channels, *line, dtype=torch.double, requires_grad=True)
     try:
         out = network(x)

@@ -202,8 +202,8 @@ def check_gradients(maker):
 CHECKS = [
     check_sizes_and_channels,
     check_finite,
-    check_batch_independence,
     check_determinism,
+    check_batch_independence,
     check_copies,
     check_gradients,
 ]
