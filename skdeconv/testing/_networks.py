@@ -134,7 +134,9 @@ def check_sizes_and_channels(maker):
         x = maker.images(channels=3)
         out = maker.network(3, 1)(x)
         expected = maker.output_shape(x, 1)
-        assert out.shape == expected, f"3 channels to 1: {tuple(out.shape)}"
+        assert out.shape == expected, (
+            f"in_channels=3, out_channels=1 gives {tuple(out.shape)}, not {expected}"
+        )
 
 
 @torch.no_grad()
