@@ -135,8 +135,8 @@ print(tabulate(rows, headers))
 # -------------
 # Where the stride does not divide the kernel, some pixels of the output get more copies
 # than others. Here a constant image passes through 10000 layers with random weights;
-# the spread of their answers goes with the square root of the number of copies. Kernel 3
-# at stride 2 draws a checkerboard, kernels 4 and 2 do not.
+# the spread of their answers goes with the square root of the number of copies. Kernel
+# 3 at stride 2 draws a checkerboard, kernels 4 and 2 do not.
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
 for axis, kernel_size in zip(axes, (3, 4, 2), strict=True):
     weights = draw(1, 10000, kernel_size, kernel_size)

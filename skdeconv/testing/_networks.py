@@ -173,7 +173,13 @@ def check_copies(maker):
     """Pickles and state dicts keep a network."""
     network, x = maker.network(), maker.images()
     expected = network(x)
-    again = pickle.loads(pickle.dumps(network))
+    try:
+        again = pickle.loads(pickle.dumps(network))
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise AssertionError(
+            f"it cannot be pickled ({error}); define its class, and what it is made of, "
+            "at the top of a module"
+        ) from error
     assert torch.equal(again(x), expected), "a pickled copy answers otherwise"
     other = maker.network(seed=1)
     other.load_state_dict(network.state_dict())

@@ -107,6 +107,14 @@ def test_arguments_are_passed_on():
         check_network(Good, unknown=1)
 
 
+def test_local_classes_are_told_of_pickling():
+    class Local(Good):
+        pass
+
+    with pytest.raises(AssertionError, match="cannot be pickled .* top of a module"):
+        check_network(Local)
+
+
 @pytest.mark.parametrize(
     ("network", "message"),
     [
