@@ -110,8 +110,8 @@ class FSRCNN(nn.Module):
 
         Returns
         -------
-        y : Tensor of shape (batch, out_channels, *(upscale * n))
-            Finer images.
+        y : Tensor of shape (batch, out_channels, *fine)
+            Images `upscale` times as long along each axis.
         """
         out = self.layers(x)
         if self.residual:

@@ -177,8 +177,8 @@ def check_copies(maker):
         again = pickle.loads(pickle.dumps(network))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise AssertionError(
-            f"it cannot be pickled ({error}); define its class, and what it is made of, "
-            "at the top of a module"
+            f"it cannot be pickled ({error}); define its class, and those of its "
+            "parts, at the top of a module"
         ) from error
     assert torch.equal(again(x), expected), "a pickled copy answers otherwise"
     other = maker.network(seed=1)

@@ -111,7 +111,7 @@ def test_local_classes_are_told_of_pickling():
     class Local(Good):
         pass
 
-    with pytest.raises(AssertionError, match="cannot be pickled .* top of a module"):
+    with pytest.raises(AssertionError, match=r"cannot be pickled .* top of a module"):
         check_network(Local)
 
 
