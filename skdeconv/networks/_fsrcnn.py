@@ -51,8 +51,8 @@ class FSRCNN(nn.Module):
     -----
     The network of the paper [1]_, with its names. The paper lets the deconvolution make
     the whole image (``residual=False``); adding it to the interpolation, as VDSR does
-    [2]_, starts where interpolation ends. Coarse pixels are
-    taken to be blocks of fine ones, as :class:`~skdeconv.operators.Downsample` does.
+    [2]_, starts where interpolation ends. Coarse pixels are taken to be blocks of fine
+    ones, as :class:`~skdeconv.operators.Downsample` makes them.
 
     References
     ----------

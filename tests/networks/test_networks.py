@@ -2,11 +2,13 @@
 
 import inspect
 
+import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from torch import nn
 
-from skdeconv import networks
+from skdeconv import DeconvRestorer, networks
 from skdeconv.networks import (
     FSRCNN,
     Autoencoder,
@@ -42,6 +44,26 @@ def test_network(network):
 
 def test_every_network_has_a_name():
     assert set(MODULES.values()) == set(NETWORKS)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_name_trains_and_restores(name):
+    clean = images(4, 20, 22).numpy()
+    arguments = inspect.signature(MODULES[name]).parameters
+    restorer = DeconvRestorer(
+        name,
+        max_epochs=1,
+        patches_per_epoch=8,
+        batch_size=4,
+        patch_size=16,
+        data_range=1,
+        random_state=0,
+        **({"module__upscale": 1} if "upscale" in arguments else {}),
+    )
+    restored = restorer.fit(clean, clean).predict(clean)
+    assert restored.shape == clean.shape
+    assert np.isfinite(restored).all()
+    assert np.array_equal(clone(restorer).fit(clean, clean).predict(clean), restored)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
