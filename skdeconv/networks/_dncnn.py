@@ -21,8 +21,8 @@ class DnCNN(nn.Module):
     in_channels : int
         Channels of the input.
     out_channels : int
-        Channels of the output; where it differs, the network answers by itself instead
-        of being subtracted from its input.
+        Channels of the output; where the input has as many or more, what is predicted
+        is subtracted from its first channels.
     ndim : {1, 2, 3}, default=2
         Number of spatial axes.
     width : int, default=64
@@ -80,7 +80,8 @@ class DnCNN(nn.Module):
             layers += [norm(width), nn.ReLU(inplace=True)]
         layers.append(he_(conv(width, out_channels, 3, padding=1), gain=0.05))
         self.layers = nn.Sequential(*layers)
-        self.residual = in_channels == out_channels
+        self.out_channels = out_channels
+        self.residual = in_channels >= out_channels
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images to images of the same size.
@@ -96,4 +97,4 @@ class DnCNN(nn.Module):
             Images of the size of `x`.
         """
         out = self.layers(x)
-        return x - out if self.residual else out
+        return x[:, : self.out_channels] - out if self.residual else out

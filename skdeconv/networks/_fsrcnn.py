@@ -39,8 +39,8 @@ class FSRCNN(nn.Module):
     m : int, default=4
         Number of the layers between.
     residual : bool, default=True
-        Whether what is predicted is added to the interpolated input, where in- and
-        output have as many channels.
+        Whether what is predicted is added to the first channels of the input,
+        interpolated, where that has as many as the output or more.
 
     Raises
     ------
@@ -98,7 +98,8 @@ class FSRCNN(nn.Module):
         nn.init.normal_(last.weight, std=1e-3)
         nn.init.zeros_(last.bias)
         self.layers = nn.Sequential(*layers, last)
-        self.residual = residual and in_channels == out_channels
+        self.out_channels = out_channels
+        self.residual = residual and in_channels >= out_channels
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images to images of `upscale` times as many pixels per axis.
@@ -115,5 +116,5 @@ class FSRCNN(nn.Module):
         """
         out = self.layers(x)
         if self.residual:
-            out = out + enlarge(x, self.upscale, self.ndim)
+            out = out + enlarge(x[:, : self.out_channels], self.upscale)
         return out

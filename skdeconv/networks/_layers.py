@@ -65,18 +65,50 @@ def pixel_shuffle(x: Tensor, factor: int, ndim: int) -> Tensor:
     return x.reshape(batch, -1, *(n * factor for n in spatial))
 
 
-def enlarge(x: Tensor, factor: int, ndim: int) -> Tensor:
-    """Interpolate by cubics (Keys 1981) to `factor` times as many pixels per axis."""
-    for axis in range(x.ndim - ndim, x.ndim):
-        if factor > 1:
-            # torch knows cubics in the plane only; a plane one pixel wide is a line.
-            lines = x.movedim(axis, -1)
-            *others, n = lines.shape
-            lines = nn.functional.interpolate(
-                lines.reshape(1, -1, n, 1), (factor * n, 1), mode="bicubic"
-            )
-            x = lines.reshape(*others, factor * n).movedim(-1, axis)
+def enlarge(x: Tensor, factor: int) -> Tensor:
+    """Interpolate the spatial axes by cubics (Keys 1981) to `factor` times as many."""
+    if factor == 1:
+        return x
+    if x.ndim == 4:
+        return nn.functional.interpolate(x, scale_factor=factor, mode="bicubic")
+    for axis in range(2, x.ndim):
+        # torch knows cubics in the plane only; a plane one pixel wide is a line.
+        lines = x.movedim(axis, -1)
+        *others, n = lines.shape
+        lines = nn.functional.interpolate(
+            lines.reshape(1, -1, n, 1), (factor * n, 1), mode="bicubic"
+        )
+        x = lines.reshape(*others, factor * n).movedim(-1, axis)
     return x
+
+
+def fold_noise_map(noise_std: Tensor, x: Tensor, factor: int, multiple: int) -> Tensor:
+    """Bring noise levels to the grid of the features, as one channel.
+
+    Parameters
+    ----------
+    noise_std : Tensor
+        Levels that broadcast to ``(batch, 1, *spatial)``, or one for each image.
+    x : Tensor of shape (batch, channels, *spatial)
+        Images to which they belong, before padding.
+    factor : int
+        How many pixels a feature spans along every axis.
+    multiple : int
+        What the images are padded to a multiple of.
+
+    Returns
+    -------
+    levels : Tensor of shape (batch, 1, *grid)
+        Mean level over the pixels of each feature.
+    """
+    ndim = x.ndim - 2
+    if noise_std.ndim <= 1:
+        grid = [(n + -n % multiple) // factor for n in x.shape[2:]]
+        levels = noise_std.reshape(-1, 1, *[1] * ndim)
+        return levels.expand(len(x), 1, *grid).to(x)
+    levels = noise_std.expand(len(x), 1, *x.shape[2:]).to(x)
+    pool = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}[ndim]
+    return pool(factor)(pad_to_multiple(levels, multiple, ndim))
 
 
 def he_(module: nn.Module, gain: float = 1.0) -> nn.Module:

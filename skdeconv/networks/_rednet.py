@@ -29,7 +29,8 @@ class RedNet(nn.Module):
     in_channels : int
         Channels of the input.
     out_channels : int
-        Channels of the output; without the outermost skip where it differs.
+        Channels of the output; where the input has as many or more, what is predicted
+        is added to its first channels.
     ndim : {1, 2, 3}, default=2
         Number of spatial axes.
     width : int, default=64
@@ -89,7 +90,8 @@ class RedNet(nn.Module):
         nn.init.zeros_(last.bias)
         self.deconvs.append(last)
         self.relu = nn.ReLU(inplace=True)
-        self.residual = in_channels == out_channels
+        self.out_channels = out_channels
+        self.residual = in_channels >= out_channels
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images to images of the same size.
@@ -112,4 +114,4 @@ class RedNet(nn.Module):
             features, skip = deconv(features), skips.pop()
             features = self.relu(features if skip is None else features + skip)
         out = self.deconvs[-1](features)
-        return x + out if self.residual else out
+        return x[:, : self.out_channels] + out if self.residual else out

@@ -18,7 +18,7 @@ from skdeconv.networks import (
     UNet,
 )
 from skdeconv.networks._layers import enlarge, pixel_shuffle, pixel_unshuffle
-from skdeconv.neural._deconv import MODULES
+from skdeconv.neural._base import MODULES
 from skdeconv.operators import Downsample
 from skdeconv.testing import check_network
 
@@ -49,7 +49,6 @@ def test_every_network_has_a_name():
 @pytest.mark.parametrize("name", MODULES)
 def test_every_name_trains_and_restores(name):
     clean = images(4, 20, 22).numpy()
-    arguments = inspect.signature(MODULES[name]).parameters
     restorer = DeconvRestorer(
         name,
         max_epochs=1,
@@ -58,7 +57,6 @@ def test_every_name_trains_and_restores(name):
         patch_size=16,
         data_range=1,
         random_state=0,
-        **({"module__upscale": 1} if "upscale" in arguments else {}),
     )
     restored = restorer.fit(clean, clean).predict(clean)
     assert restored.shape == clean.shape
@@ -147,7 +145,9 @@ def test_dncnn_is_that_of_the_paper():
 def test_dncnn_subtracts_what_it_predicts():
     network, x = DnCNN(2, 2, depth=3, width=4).eval(), images(1, 2, 9, 9)
     torch.testing.assert_close(x - network(x), network.layers(x))
-    assert not DnCNN(2, 1, depth=3, width=4).residual
+    fewer = DnCNN(2, 1, depth=3, width=4).eval()
+    torch.testing.assert_close(x[:, :1] - fewer(x), fewer.layers(x))
+    assert not DnCNN(1, 2, depth=3, width=4).residual
 
 
 def test_autoencoder_sees_the_whole_image_at_once():
@@ -175,7 +175,9 @@ def test_fsrcnn_enlarges_any_size_and_starts_from_interpolation(upscale):
     x = images(1, 1, 13, 8)
     network = FSRCNN(1, 1, upscale=upscale)
     assert network(x).shape == (1, 1, 13 * upscale, 8 * upscale)
-    assert (network(x) - enlarge(x, upscale, 2)).abs().mean() < 0.05
+    assert (network(x) - enlarge(x, upscale)).abs().mean() < 0.05
+    fewer = FSRCNN(3, 1, upscale=upscale)
+    assert fewer(images(1, 3, 5, 4)).shape == (1, 1, 5 * upscale, 4 * upscale)
     plain = FSRCNN(1, 1, upscale=upscale, residual=False)
     assert plain(x).abs().mean() < 0.05
 
@@ -199,14 +201,14 @@ def test_enlarge(factor):
     """Cubics along each axis, in line with the blocks of coarse pixels."""
     x = images(1, 2, 6, 7)
     plane = nn.functional.interpolate(x, scale_factor=factor, mode="bicubic")
-    torch.testing.assert_close(enlarge(x, factor, 2), plane)
+    torch.testing.assert_close(enlarge(x, factor), plane)
     torch.testing.assert_close(
-        enlarge(x[..., None], factor, 3)[..., 0], plane, rtol=1e-5, atol=1e-5
+        enlarge(x[..., None], factor)[..., 0], plane, rtol=1e-5, atol=1e-5
     )
-    lines = enlarge(x.reshape(1, 12, 7), factor, 1)
+    lines = enlarge(x.reshape(1, 12, 7), factor)
     one = nn.functional.interpolate(x, (6, 7 * factor), mode="bicubic")
     torch.testing.assert_close(lines.reshape(1, 2, 6, -1), one)
     # A slope keeps its place: block means of the enlarged one are the coarse one.
     slope = torch.linspace(0, 1, 12).reshape(1, 1, 12)
-    coarse = Downsample(factor, "area", ndim=1)(enlarge(slope, factor, 1))
+    coarse = Downsample(factor, "area", ndim=1)(enlarge(slope, factor))
     torch.testing.assert_close(coarse[..., 2:-2], slope[..., 2:-2])
