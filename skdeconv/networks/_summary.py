@@ -156,10 +156,16 @@ def _layers(network, x):
         if isinstance(getattr(module, "weight", None), nn.Parameter)
     ]
     with torch.no_grad():
-        network(x)
+        _answer(network, x)
     for hook in hooks:
         hook.remove()
     return rows
+
+
+def _answer(network, x):
+    """Call a network as a restorer does: with noise levels, where it takes any."""
+    takes_noise = getattr(network, "noise_map", False)
+    return network(x, x.new_zeros(len(x))) if takes_noise else network(x)
 
 
 def _receptive_field(network, in_channels, ndim):
@@ -170,7 +176,7 @@ def _receptive_field(network, in_channels, ndim):
         parameter.requires_grad_(False).abs_().add_(1e-3)
     x = torch.ones(1, in_channels, *line, dtype=torch.double, requires_grad=True)
     try:
-        out = network(x)
+        out = _answer(network, x)
     except RuntimeError:
         return None
     middle = out.shape[2] // 2

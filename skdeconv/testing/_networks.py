@@ -14,6 +14,8 @@ SIZES = {
 }
 # Large enough for batches to be normalised, in every number of axes.
 TRAINED = {1: (32,), 2: (16, 12), 3: (8, 8, 8)}
+# Noise levels of three images.
+LEVELS = torch.tensor([0.05, 0.1, 0.2])
 
 
 def check_network(network_class: type[nn.Module], **kwargs) -> None:
@@ -24,7 +26,8 @@ def check_network(network_class: type[nn.Module], **kwargs) -> None:
     input (times ``upscale`` where its constructor has that argument); they must not
     depend on the other images of the batch, on the global random state or on being
     called before; gradients must reach every parameter; pickles and state dicts must
-    keep it.
+    keep it. A network with a true attribute ``noise_map`` is called with a noise level
+    for every image, too.
 
     Parameters
     ----------
@@ -109,6 +112,12 @@ class _Maker:
         size = TRAINED[self.ndim] if size is None else size
         return torch.rand(batch, channels, *size, generator=generator)
 
+    def answer(self, network, x, levels=None) -> Tensor:
+        """Call a network as a restorer does."""
+        if not getattr(network, "noise_map", False):
+            return network(x)
+        return network(x, torch.full((len(x),), 0.1) if levels is None else levels)
+
     def output_shape(self, x, channels=None):
         channels = x.shape[1] if channels is None else channels
         return (len(x), channels, *(self.upscale * n for n in x.shape[2:]))
@@ -122,7 +131,7 @@ def check_sizes_and_channels(maker):
         for size in SIZES[maker.ndim]:
             x = maker.images(size, channels)
             kept = x.clone()
-            out = network(x)
+            out = maker.answer(network, x)
             expected = maker.output_shape(x)
             assert out.shape == expected, (
                 f"{tuple(x.shape)} becomes {tuple(out.shape)}, not {expected}"
@@ -132,7 +141,7 @@ def check_sizes_and_channels(maker):
             assert torch.equal(x, kept), "the input was changed in place"
     if maker.takes("in_channels") and maker.takes("out_channels"):
         x = maker.images(channels=3)
-        out = maker.network(3, 1)(x)
+        out = maker.answer(maker.network(3, 1), x)
         expected = maker.output_shape(x, 1)
         assert out.shape == expected, (
             f"in_channels=3, out_channels=1 gives {tuple(out.shape)}, not {expected}"
@@ -144,15 +153,16 @@ def check_finite(maker):
     """Black, bright and wild images give finite answers."""
     network, x = maker.network(), maker.images()
     for image in (torch.zeros_like(x), torch.full_like(x, 100.0), 100 * (x - 0.5)):
-        assert network(image).isfinite().all(), "the output is not finite"
+        assert maker.answer(network, image).isfinite().all(), "the output is not finite"
 
 
 @torch.no_grad()
 def check_batch_independence(maker):
     """In evaluation mode, an image does not care about the rest of its batch."""
-    network, x = maker.network(), maker.images(batch=3)
-    together = network(x)
-    alone = torch.cat([network(image) for image in x.split(1)])
+    network, x, levels = maker.network(), maker.images(batch=3), LEVELS
+    together = maker.answer(network, x, levels)
+    pairs = zip(x.split(1), levels.split(1), strict=True)
+    alone = torch.cat([maker.answer(network, *pair) for pair in pairs])
     difference = float((together - alone).abs().max() / (1 + together.abs().max()))
     assert difference < 1e-5, f"answers alone and in a batch differ by {difference:.1e}"
 
@@ -162,17 +172,19 @@ def check_determinism(maker):
     """Answers repeat, without the global generator; seeds make equal networks."""
     network, x = maker.network(), maker.images()
     state = torch.get_rng_state()
-    first = network(x)
+    first = maker.answer(network, x)
     assert torch.equal(torch.get_rng_state(), state), "the global generator was used"
-    assert torch.equal(network(x), first), "a second call answers otherwise"
-    assert torch.equal(maker.network()(x), first), "the same seed gives another network"
+    again = maker.answer(network, x)
+    assert torch.equal(again, first), "a second call answers otherwise"
+    again = maker.answer(maker.network(), x)
+    assert torch.equal(again, first), "the same seed gives another network"
 
 
 @torch.no_grad()
 def check_copies(maker):
     """Pickles and state dicts keep a network."""
     network, x = maker.network(), maker.images()
-    expected = network(x)
+    expected = maker.answer(network, x)
     try:
         again = pickle.loads(pickle.dumps(network))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -180,23 +192,27 @@ def check_copies(maker):
             f"it cannot be pickled ({error}); define its class, and those of its "
             "parts, at the top of a module"
         ) from error
-    assert torch.equal(again(x), expected), "a pickled copy answers otherwise"
+    loaded = maker.answer(again, x)
+    assert torch.equal(loaded, expected), "a pickled copy answers otherwise"
     other = maker.network(seed=1)
     other.load_state_dict(network.state_dict())
-    assert torch.equal(other(x), expected), "loaded weights answer otherwise"
+    loaded = maker.answer(other, x)
+    assert torch.equal(loaded, expected), "loaded weights answer otherwise"
 
 
+@torch.random.fork_rng(devices=[])
 def check_gradients(maker):
     """Training moves every parameter, also in bfloat16."""
+    torch.manual_seed(0)
     network, x = maker.network().train(), maker.images(batch=4)
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
-    target = torch.full(maker.output_shape(x, network(x).shape[1]), 0.5)
+    target = torch.full(maker.output_shape(x, maker.answer(network, x).shape[1]), 0.5)
     moved = dict.fromkeys((name for name, _ in network.named_parameters()), False)
     # A layer that starts at zero hides those before it from the first step.
     for bfloat16 in (False, False, True):
         optimizer.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-            out = network(x)
+            out = maker.answer(network, x)
         (out.float() - target).square().mean().backward()
         for name, parameter in network.named_parameters():
             assert parameter.grad is not None, f"no gradient reaches {name}"

@@ -42,6 +42,13 @@ def test_network(network):
     check_network(network)
 
 
+@pytest.mark.parametrize(
+    "options", [{"upscale": 3}, {"noise_map": True}, {"dropout": 0.5}], ids=str
+)
+def test_options_of_the_default(options):
+    check_network(UNet, width=8, n_blocks=1, **options)
+
+
 def test_every_network_has_a_name():
     assert set(MODULES.values()) == set(NETWORKS)
 
@@ -62,6 +69,24 @@ def test_every_name_trains_and_restores(name):
     assert restored.shape == clean.shape
     assert np.isfinite(restored).all()
     assert np.array_equal(clone(restorer).fit(clean, clean).predict(clean), restored)
+
+
+def test_fsrcnn_starts_from_interpolation_in_a_restorer():
+    fine = images(4, 20, 24)
+    coarse = Downsample(2)(fine[:, None])[:, 0].numpy()
+    restorer = DeconvRestorer(
+        "fsrcnn",
+        upscale=2,
+        max_epochs=1,
+        patches_per_epoch=4,
+        lr=1e-6,
+        data_range=1,
+        random_state=0,
+    )
+    restored = restorer.fit(coarse, fine.numpy()).predict(coarse)
+    expected = enlarge(torch.as_tensor(coarse)[:, None], 2)[:, 0].numpy()
+    assert restored.shape == fine.shape
+    assert np.abs(restored - expected).mean() < 0.05
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -9,6 +9,7 @@ from skdeconv.networks import (
     Autoencoder,
     ConvTransposeNet,
     DnCNN,
+    UNet,
     network_summary,
 )
 
@@ -92,6 +93,16 @@ def test_custom_networks():
     assert summary.parameters == 26
     assert summary.multiply_adds == 25 * 36 / 100
     assert summary.receptive_field is None
+
+
+def test_noise_levels_are_given_where_they_are_taken():
+    plain, mapped = (
+        network_summary(UNet(1, 1, width=8, noise_map=noise_map))
+        for noise_map in (False, True)
+    )
+    assert mapped.parameters == plain.parameters + 9 * 8
+    assert mapped.multiply_adds == plain.multiply_adds + 9 * 8 / 4
+    assert mapped.receptive_field == plain.receptive_field
 
 
 def test_table():

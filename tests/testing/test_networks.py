@@ -80,6 +80,18 @@ class Hidden(Good):
         return self.layer(x) + self.shift
 
 
+class TakesNoise(Good):
+    noise_map = True
+
+    def forward(self, x, noise_std):
+        return self.layer(x) * noise_std.reshape(-1, 1, 1, 1)
+
+
+class MixesNoise(TakesNoise):
+    def forward(self, x, noise_std):
+        return self.layer(x) * noise_std.mean()
+
+
 class StartsAtZero(Good):
     def __init__(self, in_channels, out_channels, upscale=2):
         super().__init__(in_channels, 4)
@@ -95,7 +107,7 @@ class Fixed(Good):
         super().__init__(1, 1)
 
 
-@pytest.mark.parametrize("network", [Good, Fixed, StartsAtZero])
+@pytest.mark.parametrize("network", [Good, Fixed, StartsAtZero, TakesNoise])
 def test_good_networks_pass(network):
     check_network(network)
 
@@ -121,6 +133,7 @@ def test_local_classes_are_told_of_pickling():
         (Crops, "becomes"),
         (InPlace, "changed in place"),
         (Normalises, "alone and in a batch differ"),
+        (MixesNoise, "alone and in a batch differ"),
         (Random, "global generator"),
         (Counts, "second call"),
         (Unused, "no gradient reaches unused"),
