@@ -45,7 +45,7 @@ class SelfSupervised:
         self.psf = psf
 
     def _equivariance(self, net, prediction, misfit, weight, levels):
-        """Error of restoring a turned prediction; the misfit to the data is its noise."""
+        """Error of restoring a turned prediction, as noisy as the data."""
         if self.psf is None:
             return 0.0
         ways = list(turns(prediction.ndim - 2))
