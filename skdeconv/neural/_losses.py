@@ -47,3 +47,6 @@ class CharbonnierLoss(nn.Module):
 
 
 CRITERIA = {"mse": nn.MSELoss, "l1": nn.L1Loss, "charbonnier": CharbonnierLoss}
+
+# Those that look at pixels together, and not one by one.
+NEIGHBOURHOODS: set[str] = set()
