@@ -96,6 +96,9 @@ class LeastSquaresRestorer(InverseMixin, BaseRestorer):
     NoiseWarning
         If the estimate of the noise, by which ``alpha="auto"`` goes, is doubtful: too
         much texture, or too few pixels that are neither constant nor saturated.
+    OutlierWarning
+        If, with a PSF and no mask, the strength is chosen on an image with pixels that
+        stand out as no blurred scene does.
 
     See Also
     --------

@@ -134,6 +134,9 @@ class SparseCodingRestorer(StrengthMixin, BaseRestorer):
     NoiseWarning
         If the estimate for ``noise_std="auto"`` is doubtful: too much texture, or too
         few pixels that are neither constant nor saturated.
+    OutlierWarning
+        If, with a PSF and no mask, the strength is chosen on an image with pixels that
+        stand out as no blurred scene does.
 
     See Also
     --------

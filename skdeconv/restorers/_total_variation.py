@@ -85,6 +85,12 @@ class TotalVariationRestorer(InverseMixin, BaseRestorer):
     ValueError
         If data, PSF or parameters are wrong, or the PSF is larger than an image.
 
+    Warns
+    -----
+    OutlierWarning
+        If, with a PSF and no mask, the strength is chosen on an image with pixels that
+        stand out as no blurred scene does.
+
     See Also
     --------
     WienerRestorer : Linear, and faster.

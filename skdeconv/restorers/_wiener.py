@@ -98,6 +98,9 @@ class WienerRestorer(StrengthMixin, BaseRestorer):
     NoiseWarning
         If the estimate for ``noise_std="auto"`` is doubtful: too much texture, or too
         few pixels that are neither constant nor saturated.
+    OutlierWarning
+        If, with a PSF and no mask, the strength is chosen on an image with pixels that
+        stand out as no blurred scene does.
     ConvergenceWarning
         If the iterations for ``"reflect"`` or ``"extended"`` do not settle.
 
