@@ -1,6 +1,7 @@
 """Pixels that no blur explains: hot, dead or stuck ones."""
 
 import warnings
+from math import prod
 
 import numpy as np
 import torch
@@ -14,12 +15,17 @@ from skdeconv.exceptions import OutlierWarning
 # of such pixels on. Blurred photographs have none, at any noise.
 LEAST, MULTIPLE, SHARE = 0.05, 2.0, 5e-4
 
+# Images of fewer pixels, and signals, whose pixels have two neighbours, are never sure.
+PIXELS = 4096
+
 
 def warn_of_outliers(
     x: Tensor, psf: np.ndarray | None, data_range: float, weight: Tensor | None
 ) -> None:
     """Warn of pixels that stand out of a blurred image further than points do."""
     if psf is None or weight is not None:
+        return
+    if psf.ndim == 1 or prod(x.shape[2:]) < PIXELS:
         return
     point = torch.from_numpy(np.pad(psf, 2)).to(x)[None, None]
     limit = max(MULTIPLE, 2 * float(_prominence(point, 0).max()))
