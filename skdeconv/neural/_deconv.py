@@ -66,8 +66,10 @@ class DeconvRestorer(BaseRestorer):
     module : {"unet", "conv_transpose"} or class of nn.Module, default="unet"
         The network. A class is built with those of the arguments ``in_channels``,
         ``out_channels`` and ``ndim`` that its constructor takes, and with `module__*`.
-    criterion : {"mse", "l1", "charbonnier"} or class of nn.Module, default="mse"
-        Training loss, called with prediction and target.
+    criterion : str or class of nn.Module, default="mse"
+        Training loss, called with prediction and target: ``"mse"``, ``"l1"``,
+        ``"charbonnier"``, ``"ssim"``, ``"frequency"``, or ``"mixed"`` with
+        ``criterion__weights={"ssim": 0.84, "l1": 0.16}``.
     optimizer : {"adam", "adamw", "sgd"} or class of Optimizer, default="adam"
         Optimiser.
     lr : float, default=1e-3
