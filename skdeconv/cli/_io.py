@@ -8,7 +8,7 @@ import numpy as np
 import tifffile
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from skdeconv.benchmark._io import write_aside
+from skdeconv._io import write_aside
 
 TIFF = {".tif", ".tiff"}
 

@@ -30,6 +30,7 @@ from skdeconv.degradations import Degradation
 from skdeconv.exceptions import DataRangeWarning
 from skdeconv.networks import ConvTransposeNet, UNet
 from skdeconv.neural._callbacks import Divergence, LearningRate, Progress, Validation
+from skdeconv.neural._keeping import KeepingMixin
 from skdeconv.neural._losses import CRITERIA
 from skdeconv.neural._net import RestorationNet, has_bfloat16, local_seed
 from skdeconv.neural._patches import PatchDataset, PatchLoader, validation_pairs
@@ -50,7 +51,7 @@ MIN_BATCHES = 16
 PREDICT_PIXELS = 2**20
 
 
-class DeconvRestorer(BaseRestorer):
+class DeconvRestorer(KeepingMixin, BaseRestorer):
     r"""Convolutional network that maps degraded images to clean ones.
 
     An encoder of convolutions and a decoder of transposed convolutions
@@ -549,6 +550,15 @@ class DeconvRestorer(BaseRestorer):
             infer_bfloat16=low[1],
             **built | self._kwargs,
         )
+
+    def _rebuild(self):
+        self._check_names()
+        callbacks, device = self._own_callbacks(self.lr_schedule, 1, []), self._device()
+        self.net_ = self._build(self.n_channels_, callbacks, MIN_BATCHES, device)
+        with local_seed(0, device):
+            self._initialize()
+        self.net_.module_.eval()
+        self._built_of = self._network_parameters()
 
     def _device(self):
         if self.device == "auto":

@@ -1,0 +1,103 @@
+"""ONNX export: any size, in the units of the data, checked by onnxruntime."""
+
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from sklearn.exceptions import NotFittedError
+from torch import nn
+
+from skdeconv import DeconvRestorer
+from skdeconv.neural._deconv import MODULES
+
+# Sizes that need padding along all axes, some or none, and a single pixel; in the
+# export there is another.
+SIZES = [(1, 16, 8, 8), (3, 21, 30, 9), (1, 1, 1, 1), (2, 31, 16, 5)]
+
+
+def small(**parameters):
+    defaults = {"max_epochs": 1, "patches_per_epoch": 2, "random_state": 0}
+    return DeconvRestorer(**defaults | parameters)
+
+
+def run(path, degraded):
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return session.run(None, {"degraded": degraded})[0]
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize(("ndim", "channels"), [(1, 1), (2, 3), (3, 2)])
+def test_it_answers_as_predict_does(module, ndim, channels, tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.random((2, *(16, 12, 8)[:ndim], channels), dtype=np.float32)
+    restorer = small(module=module, module__width=4, ndim=ndim).fit(X, X)
+    path = restorer.to_onnx(tmp_path / "model.onnx")
+    onnx.checker.check_model(path)
+    for size in SIZES:
+        images = rng.random((*size[: ndim + 1], channels), dtype=np.float32)
+        degraded = np.moveaxis(images, -1, 1)
+        answer = np.moveaxis(run(path, degraded), 1, -1)
+        assert answer.shape == images.shape
+        assert np.abs(answer - restorer.predict(images)).max() < 1e-4
+
+
+@pytest.mark.parametrize("clip", [False, True])
+def test_units_and_clip(clip, tmp_path):
+    X = np.random.default_rng(0).integers(0, 256, (2, 16, 16), dtype=np.uint8)
+    restorer = small(module__width=4, clip=clip).fit(X, X)
+    answer = run(restorer.to_onnx(tmp_path / "model"), X[:, None].astype("f4"))[:, 0]
+    assert np.abs(answer - restorer.predict(X)).max() < 1e-4 * 255
+    assert (answer.min() >= 0 and answer.max() <= 255) == clip
+
+
+def test_names_of_axes(tmp_path):
+    X = np.zeros((2, 8, 8), dtype="f4")
+    path = small(module="conv_transpose").fit(X, X).to_onnx(str(tmp_path / "model"))
+    graph = onnx.load(path).graph
+    axes = [axis.dim_param for axis in graph.input[0].type.tensor_type.shape.dim]
+    assert axes == ["batch", "", "height", "width"]
+    assert [graph.input[0].name, graph.output[0].name] == ["degraded", "restored"]
+
+
+def test_the_estimator_is_left_alone(tmp_path):
+    X = np.random.default_rng(0).random((2, 16, 16), dtype=np.float32)
+    restorer = small(module__width=4).fit(X, X)
+    before = restorer.predict(X)
+    restorer.to_onnx(tmp_path / "model")
+    assert np.array_equal(restorer.predict(X), before)
+    restorer.partial_fit(X, X)
+
+
+@pytest.mark.parametrize("missing", ["onnx", "onnxscript"])
+def test_the_extra_is_missing(missing, tmp_path, monkeypatch):
+    X = np.zeros((2, 8, 8), dtype="f4")
+    restorer = small(module="conv_transpose").fit(X, X)
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ImportError, match=rf"{missing}.*skdeconv\[onnx\]"):
+        restorer.to_onnx(tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
+class OfOneSize(nn.Module):
+    """Runs on what it was trained on, and on nothing else."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+
+    def forward(self, x):
+        return self.linear(x)
+
+
+def test_a_network_that_does_not_take_any_size(tmp_path):
+    X = np.zeros((2, 8, 8), dtype="f4")
+    restorer = small(module=OfOneSize).fit(X, X)
+    with pytest.raises(ValueError, match="cannot be exported"):
+        restorer.to_onnx(tmp_path / "model")
+
+
+def test_unfitted(tmp_path):
+    with pytest.raises(NotFittedError):
+        small().to_onnx(tmp_path / "model")
