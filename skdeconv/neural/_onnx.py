@@ -35,7 +35,7 @@ class InUnits(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         restored = self.network(x / self.data_range) * self.data_range
-        return restored.clamp(0, self.data_range) if self.clip else restored
+        return restored.clamp(0.0, self.data_range) if self.clip else restored
 
 
 def export(path, module: nn.Module, n_channels: int, ndim: int) -> Path:
