@@ -20,12 +20,12 @@ from torch import nn
 from skdeconv import DeconvRestorer, Degradation
 from skdeconv.degradations import GaussianNoise, Noise, PoissonGaussianNoise
 from skdeconv.networks import UNet
-from skdeconv.neural._deconv import MODULES
-from skdeconv.neural._encoding import STEPS, decode, encode
-from skdeconv.neural._io import KEY, _read, read_model, write_model
+from skdeconv.neural._keeping._encoding import STEPS, decode, encode
+from skdeconv.neural._keeping._io import KEY, _read, read_model, write_model
 from skdeconv.operators import Blur
 from skdeconv.testing import example_operators
 
+MODULES = sorted(DeconvRestorer._parameter_constraints["module"][0].options)
 X = np.random.default_rng(0).random((3, 12, 13), dtype=np.float32)
 
 
@@ -380,6 +380,10 @@ def test_every_operator_of_the_library(ndim):
         size = operator.input_shape(operator.output_shape((12, 8, 4)[:ndim]))
         data = torch.rand(1, 1, *size, dtype=torch.float64)
         assert torch.equal(again(data), operator(data))
+
+
+def test_paths_are_kept_as_strings(tmp_path):
+    assert decode(encode(tmp_path, []), {}) == str(tmp_path)
 
 
 def test_every_step_is_known_by_its_arguments():

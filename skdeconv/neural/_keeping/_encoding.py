@@ -7,6 +7,7 @@ are only ever looked up among those that the library itself offers.
 
 import inspect
 import warnings
+from os import PathLike
 from types import ModuleType
 
 import numpy as np
@@ -59,6 +60,8 @@ def encode(value, arrays: list[Tensor]):
     if isinstance(value, Tensor):
         arrays.append(value)
         return {"tensor": len(arrays) - 1}
+    if isinstance(value, PathLike):
+        return str(value)
     if isinstance(value, np.random.RandomState):
         state = value.get_state(legacy=False)
         return {"random_state": encode(state, arrays)}

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from skdeconv import __version__
 from skdeconv._params import check_parameters
-from skdeconv.neural._encoding import decode, encode
-from skdeconv.neural._io import read_model, write_model
-from skdeconv.neural._onnx import InUnits, export
+from skdeconv.neural._keeping._encoding import decode, encode
+from skdeconv.neural._keeping._io import read_model, write_model
+from skdeconv.neural._keeping._onnx import InUnits, export
 
 FORMAT = 1
 LIBRARIES = ("torch", "skorch", "scikit-learn", "numpy", "safetensors")
