@@ -79,6 +79,9 @@ class SSIMLoss(nn.Module):
     0.0
     """
 
+    def __init__(self):
+        super().__init__()
+
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Compare predictions with targets.
 
@@ -123,6 +126,9 @@ class FrequencyLoss(nn.Module):
     >>> float(FrequencyLoss()(x, x))
     0.0
     """
+
+    def __init__(self):
+        super().__init__()
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Compare predictions with targets.
