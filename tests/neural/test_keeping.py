@@ -456,9 +456,19 @@ def test_callbacks_are_not_kept(path):
     assert "mine" in dict(again.net_.callbacks_)
 
 
+def test_parameters_that_were_changed_since(path):
+    restorer = small().fit(X, X).set_params(criterion="l1", module__width=4)
+    with pytest.raises(ValueError, match=r"'module__width'\] changed since fit"):
+        restorer.save(path)
+    assert not path.exists()
+    restorer.set_params(module__width=2).save(path)
+    assert DeconvRestorer.load(path).criterion == "l1"
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="is about machines without")
-def test_a_machine_without_the_device(path):
-    restorer = small().fit(X, X).set_params(device="cuda:0")
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", "mps"])
+def test_a_machine_without_the_device(device, path):
+    restorer = small().fit(X, X).set_params(device=device)
     again = DeconvRestorer.load(restorer.save(path))
     assert again.device == "auto"
     assert np.array_equal(again.predict(X), restorer.predict(X))

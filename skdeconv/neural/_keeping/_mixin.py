@@ -23,13 +23,16 @@ FORMAT = 1
 LIBRARIES = ("torch", "skorch", "scikit-learn", "numpy", "safetensors")
 # How tensors are named in the file: networks by their own names, arrays by number.
 ARRAY = "array."
+# What a network is trained by, and its weights do not depend on.
+NOT_WEIGHTS = {"criterion", "optimizer", "callbacks", "device", "precision", "compile"}
 
 
 class KeepingMixin:
     """Save, load and export an estimator that holds a trained skorch net.
 
-    A class that mixes it in implements ``_rebuild``, and overrides ``_networks`` where
-    there is more than one. Its other attributes are kept as they are, so that they are
+    A class that mixes it in implements ``_rebuild`` and ``_network_parameters``, which
+    ``fit`` keeps in ``_built_of``, and overrides ``_networks`` where there is more than
+    one. Its other attributes are kept as they are, so that they are
     numbers, strings, arrays, tensors, random states and containers of these.
     """
 
@@ -58,6 +61,8 @@ class KeepingMixin:
         ------
         OSError
             If the folder does not exist or cannot be written to.
+        ValueError
+            If parameters of the network were changed after ``fit``.
 
         Warns
         -----
@@ -71,6 +76,11 @@ class KeepingMixin:
         not kept: training that goes on starts it anew.
         """
         check_is_fitted(self)
+        if changed := self._changed():
+            raise ValueError(
+                f"{changed} changed since fit, and the weights belong to the old ones; "
+                "fit again, or set them back."
+            )
         arrays = []
         parameters = self._kept_parameters()
         record = {
@@ -137,7 +147,7 @@ class KeepingMixin:
             )
         try:
             return cls._from_record(record, tensors, parameters)
-        except (TypeError, LookupError, AttributeError, RecursionError) as error:
+        except (TypeError, LookupError, AttributeError, RuntimeError) as error:
             raise ValueError(
                 f"{cls.__name__} cannot be made of {str(path)!r}: {error}."
             ) from error
@@ -213,6 +223,15 @@ class KeepingMixin:
         """What was recorded of each epoch."""
         return self.net_.history
 
+    def _changed(self) -> list[str]:
+        """Parameters that are no longer those of which the networks were built."""
+        now = self._network_parameters()
+        return [
+            name
+            for name, value in self._built_of.items()
+            if name.partition("__")[0] not in NOT_WEIGHTS and now.get(name) != value
+        ]
+
     def _kept_attributes(self) -> dict:
         others = {*self._rebuilt, *self.get_params(deep=False)}
         return {name: v for name, v in vars(self).items() if name not in others}
@@ -285,8 +304,11 @@ def _load_weights(network: nn.Module, name: str, tensors: dict[str, Tensor]) -> 
 
 
 def _is_here(device) -> bool:
-    """Whether the machine has a device; what is no device is refused later."""
-    if not (isinstance(device, str) and device.startswith("cuda")):
+    """Whether the machine has a device."""
+    if device == "auto" or not isinstance(device, str):
         return True
-    index = torch.device(device).index or 0
-    return torch.cuda.is_available() and index < torch.cuda.device_count()
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):
+        return False
+    return True
