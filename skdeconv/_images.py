@@ -303,7 +303,8 @@ def check_target(y, images: ImageBatch, output_shape: Callable = tuple) -> Image
     if y is None:
         raise ValueError(
             "This estimator requires y to be passed, but the target y is None. "
-            "(DeconvRestorer trains without y where it is given a degradation.)"
+            "(DeconvRestorer trains without y where it is given a degradation of "
+            "clean images, or a supervision of noisy ones.)"
         )
     data, container = as_images(y)
     one_axis = container == "stack" and np.asarray(data).ndim == 1

@@ -54,6 +54,48 @@ def pixel_shuffle(x: Tensor, factor: int, ndim: int) -> Tensor:
     return x.reshape(batch, -1, *(n * factor for n in spatial))
 
 
+def enlarge(x: Tensor, factor: int) -> Tensor:
+    """Interpolate the spatial axes to `factor` times their length.
+
+    Cubic where torch has it, for images; linear for signals and volumes.
+    """
+    if factor == 1:
+        return x
+    mode = {3: "linear", 4: "bicubic", 5: "trilinear"}[x.ndim]
+    return nn.functional.interpolate(
+        x, scale_factor=factor, mode=mode, align_corners=False
+    )
+
+
+def fold_noise_map(noise_std: Tensor, x: Tensor, factor: int, multiple: int) -> Tensor:
+    """Bring noise levels to the grid of the features, as one channel.
+
+    Parameters
+    ----------
+    noise_std : Tensor
+        Levels that broadcast to ``(batch, 1, *spatial)``, or one for each image.
+    x : Tensor of shape (batch, channels, *spatial)
+        Images to which they belong, before padding.
+    factor : int
+        How many pixels a feature spans along every axis.
+    multiple : int
+        What the images are padded to a multiple of.
+
+    Returns
+    -------
+    levels : Tensor of shape (batch, 1, *grid)
+        Mean level over the pixels of each feature.
+    """
+    ndim = x.ndim - 2
+    if noise_std.ndim <= 1:
+        grid = [(n + -n % multiple) // factor for n in x.shape[2:]]
+        levels = noise_std.reshape(-1, 1, *[1] * ndim)
+        return levels.expand(x.shape[0], 1, *grid).to(x)
+    levels = noise_std.expand(x.shape[0], 1, *x.shape[2:]).to(x)
+    pool = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}[ndim]
+    return pool(factor)(pad_to_multiple(levels, multiple, ndim))
+
+
 def he_(module: nn.Module, gain: float = 1.0) -> nn.Module:
     """Draw a layer's weights for ReLU units (He et al. 2015), scaled by `gain`."""
     nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

@@ -233,3 +233,6 @@ CRITERIA = {
     "frequency": FrequencyLoss,
     "mixed": MixedLoss,
 }
+
+# Those that look at pixels together, and not one by one.
+NEIGHBOURHOODS = {"ssim", "frequency", "mixed"}

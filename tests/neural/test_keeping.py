@@ -81,6 +81,39 @@ def test_the_loaded_one_answers_alike(module, ndim, path):
     assert again.get_params() == restorer.get_params()
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"module": "unet", "module__width": 4, "module__noise_map": True},
+        {"module": "unet", "module__width": 4, "self_ensemble": True},
+        {"supervision": "noise2void", "psf": [[0.5, 0.5]]},
+        {"ema_decay": 0.9, "lr_schedule": "plateau", "max_grad_norm": 1.0},
+        {"degradation": Degradation([GaussianNoise((0.0, 0.2))])},
+    ],
+    ids=str,
+)
+def test_ways_to_train(parameters, path):
+    restorer = small(**parameters).fit(X, X)
+    again = DeconvRestorer.load(restorer.save(path))
+    assert np.array_equal(again.predict(X), restorer.predict(X))
+    again.partial_fit(X, X)
+
+
+def test_finer_pixels_and_masks(path):
+    mask = np.ones(X.shape, dtype=bool)
+    mask[:, 3] = False
+    fine = X.repeat(2, axis=1).repeat(2, axis=2)
+    restorer = small(upscale=2).fit(X, fine, mask=mask)
+    again = DeconvRestorer.load(restorer.save(path))
+    assert np.array_equal(again.predict(X, mask=mask), restorer.predict(X, mask=mask))
+
+
+def test_a_checkpoint_is_a_path(path, tmp_path):
+    restorer = small(checkpoint=tmp_path / "state.pt").fit(X, X)
+    again = DeconvRestorer.load(restorer.save(path))
+    assert again.checkpoint == str(tmp_path / "state.pt")
+
+
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "uint16", "float64"])
 def test_units_are_kept(dtype, path):
     images = (X * 255 if dtype[0] == "u" else X > 0.5).astype(dtype)

@@ -16,6 +16,15 @@ from skdeconv import DeconvRestorer
 SIZES = [(1, 16, 8, 8), (3, 21, 30, 9), (1, 1, 1, 1), (2, 31, 16, 5)]
 
 
+class OneLayer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(1, 1, 3, padding=1)
+
+    def forward(self, x):
+        return self.layer(x)
+
+
 def small(**parameters):
     defaults = {"max_epochs": 1, "patches_per_epoch": 2, "random_state": 0}
     return DeconvRestorer(**defaults | parameters)
@@ -38,6 +47,39 @@ def test_it_answers_as_predict_does(ndim, channels, tmp_path):
         answer = np.moveaxis(run(path, np.moveaxis(images, -1, 1)), 1, -1)
         assert answer.shape == images.shape
         assert np.abs(answer - restorer.predict(images)).max() < 1e-4
+
+
+def test_levels_finer_pixels_and_masks(tmp_path):
+    rng = np.random.default_rng(0)
+    coarse = rng.random((3, 7, 9, 2), dtype=np.float32) * 20
+    fine = rng.random((3, 14, 18, 2), dtype=np.float32) * 20
+    restorer = small(
+        module__width=4,
+        module__n_blocks=1,
+        module__noise_map=True,
+        upscale=2,
+        noise_std=3.0,
+        data_range=20.0,
+    )
+    restorer.fit(coarse, fine, mask=np.ones_like(coarse))
+    session = onnxruntime.InferenceSession(restorer.to_onnx(tmp_path / "model"))
+    answer = session.run(
+        None,
+        {
+            "degraded": np.moveaxis(coarse, -1, 1),
+            "noise_std": np.full(3, 3.0, dtype=np.float32),
+        },
+    )[0]
+    expected = np.moveaxis(restorer.predict(coarse), -1, 1)
+    assert answer.shape == expected.shape == (3, 2, 14, 18)
+    assert np.abs(answer - expected).max() < 1e-4 * 20
+
+
+def test_a_network_that_sees_enlarged_images(tmp_path):
+    X = np.random.default_rng(0).random((2, 6, 5), dtype=np.float32)
+    restorer = small(module=OneLayer, upscale=2).fit(X, np.kron(X, np.ones((2, 2))))
+    answer = run(restorer.to_onnx(tmp_path / "model"), X[:, None])
+    assert np.abs(answer[:, 0] - restorer.predict(X)).max() < 1e-4
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from skdeconv._params import check_parameters
 from skdeconv.neural._keeping._encoding import decode, encode
 from skdeconv.neural._keeping._io import read_model, write_model
 from skdeconv.neural._keeping._onnx import InUnits, export
+from skdeconv.neural._net import takes_noise
 
 FORMAT = 1
 LIBRARIES = ("torch", "skorch", "scikit-learn", "numpy", "safetensors")
@@ -186,7 +187,12 @@ class KeepingMixin:
         the units of the data, to ``restored``, as ``predict`` does: the division by
         ``data_range_``, the way back and `clip` are part of it. Batch and sizes are
         free; the number of channels is that of ``fit``, which is 1 for images without
-        a channel axis. Needs the extra ``onnx``.
+        a channel axis. A network with a ``noise_map`` takes the noise level of each
+        image, in the units of the data, as a second input ``noise_std`` of shape
+        ``(batch,)``. Needs the extra ``onnx``.
+
+        The network is applied once, without `self_ensemble`. One that was fitted with a
+        mask takes all pixels for seen.
 
         Parameters
         ----------
@@ -204,12 +210,25 @@ class KeepingMixin:
             If the extra is not installed.
         """
         check_is_fitted(self)
-        return export(path, self._restoring_module(), self.n_channels_, self.ndim)
+        with_noise = takes_noise(_bare(self.net_.module_))
+        return export(
+            path,
+            self._restoring_module(),
+            self.n_channels_,
+            self.ndim,
+            with_noise=with_noise,
+        )
 
     def _restoring_module(self) -> nn.Module:
         """A copy on the CPU of what maps images to images in the units of the data."""
         network = deepcopy(_bare(self.net_.module_)).cpu().float()
-        return InUnits(network, self.data_range_, self.clip).eval()
+        return InUnits(
+            network,
+            self.data_range_,
+            clip=self.clip,
+            enlarge_by=self.net_.enlarge_by,
+            masked=self._masked,
+        ).eval()
 
     def _networks(self) -> dict[str, nn.Module]:
         """The networks whose weights are kept, by the names they have in the file."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from skdeconv import __version__
 from skdeconv._io import write_aside
+from skdeconv.networks._layers import enlarge
 
 AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 # The network is traced on images that have to be padded along every axis.
@@ -27,18 +28,37 @@ class InUnits(nn.Module):
         Span of the intensities.
     clip : bool
         Whether to clip the answer to ``[0, data_range]``.
+    enlarge_by : int
+        Factor by which images are interpolated before the network sees them.
+    masked : bool
+        Whether the network sees weights of pixels beside them; all are 1.
     """
 
-    def __init__(self, network: nn.Module, data_range: float, clip: bool):
+    def __init__(
+        self,
+        network: nn.Module,
+        data_range: float,
+        *,
+        clip: bool,
+        enlarge_by: int,
+        masked: bool,
+    ):
         super().__init__()
         self.network, self.data_range, self.clip = network, data_range, clip
+        self.enlarge_by, self.masked = enlarge_by, masked
 
-    def forward(self, x: Tensor) -> Tensor:
-        restored = self.network(x / self.data_range) * self.data_range
+    def forward(self, x: Tensor, noise_std: Tensor | None = None) -> Tensor:
+        x = x / self.data_range
+        if self.masked:
+            x = torch.cat([x, torch.ones_like(x)], dim=1)
+        levels = () if noise_std is None else (noise_std / self.data_range,)
+        restored = self.network(enlarge(x, self.enlarge_by), *levels) * self.data_range
         return restored.clamp(0.0, self.data_range) if self.clip else restored
 
 
-def export(path, module: nn.Module, n_channels: int, ndim: int) -> Path:
+def export(
+    path, module: nn.Module, n_channels: int, ndim: int, *, with_noise: bool
+) -> Path:
     """Write a module of images ``(batch, n_channels, *spatial)`` of any size.
 
     Parameters
@@ -51,6 +71,8 @@ def export(path, module: nn.Module, n_channels: int, ndim: int) -> Path:
         Channels of the input.
     ndim : int
         Number of spatial axes.
+    with_noise : bool
+        Whether the module takes noise levels ``(batch,)`` after the images.
 
     Returns
     -------
@@ -71,16 +93,19 @@ def export(path, module: nn.Module, n_channels: int, ndim: int) -> Path:
         raise ImportError(
             f"to_onnx needs {error.name}; pip install 'skdeconv[onnx]'."
         ) from error
-    example = torch.zeros(2, n_channels, *TRACED[:ndim])
     free = {0: "batch"} | {2 + i: name for i, name in enumerate(AXES[ndim])}
+    inputs = {"degraded": (torch.zeros(2, n_channels, *TRACED[:ndim]), free)}
+    if with_noise:
+        inputs["noise_std"] = (torch.ones(2), {0: "batch"})
+    examples, dynamic = zip(*inputs.values(), strict=True)
     try:
         with _quiet():
             program = torch.onnx.export(
                 module,
-                (example,),
-                input_names=["degraded"],
+                examples,
+                input_names=list(inputs),
                 output_names=["restored"],
-                dynamic_shapes=(free,),
+                dynamic_shapes=dynamic,
                 dynamo=True,
                 verbose=False,
             )
