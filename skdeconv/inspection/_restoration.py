@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from skdeconv._images import Images
+from skdeconv._images import Images, as_images
 from skdeconv.inspection._axes import panels
 from skdeconv.inspection._pictures import (
     detailed,
@@ -139,10 +139,10 @@ class RestorationDisplay:
         one = slice(index, index + 1 or None)
         weights = {} if mask is None else {"mask": mask[one]}
         restored = np.asarray(estimator.predict(X[one], **weights)[0])
-        truth = None if y is None else np.asarray(y[one])[0]
+        truth = None if y is None else _first(y[one])
         last = last_steps(estimator)[0]
         return cls(
-            degraded=np.asarray(X[one])[0],
+            degraded=_first(X[one]),
             restored=restored,
             truth=truth,
             data_range=fitted_range(estimator) or 1.0,
@@ -210,3 +210,8 @@ class RestorationDisplay:
                 f"crop must be 'auto', None or a tuple of slices, got {self.crop!r}."
             )
         return detailed(image, min(self.ndim, 2))
+
+
+def _first(images) -> np.ndarray:
+    data, _ = as_images(images)
+    return np.asarray(data[0] if isinstance(data, list) else np.asarray(data)[0])
