@@ -300,6 +300,34 @@ def test_another_class(fitted, path):
         Sibling.load(path)
 
 
+def test_a_class_that_adds_a_network(path):
+    class Pair(DeconvRestorer):
+        """Holds a second network, and an attribute that is a tensor."""
+
+        _rebuilt = (*DeconvRestorer._rebuilt, "critic_")
+
+        def _fit(self, *arguments):
+            super()._fit(*arguments)
+            self._rebuild_critic()
+            self.steps_ = torch.arange(3)
+
+        def _rebuild(self):
+            super()._rebuild()
+            self._rebuild_critic()
+
+        def _rebuild_critic(self):
+            self.critic_ = nn.Linear(2, 2)
+
+        def _networks(self):
+            return super()._networks() | {"critic": self.critic_}
+
+    pair = Pair("conv_transpose", max_epochs=1, patches_per_epoch=2).fit(X, X)
+    again = Pair.load(pair.save(path))
+    assert torch.equal(again.critic_.weight, pair.critic_.weight)
+    assert torch.equal(again.steps_, pair.steps_)
+    assert np.array_equal(again.predict(X), pair.predict(X))
+
+
 @pytest.mark.parametrize(
     "changes",
     [

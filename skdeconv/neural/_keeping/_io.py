@@ -81,7 +81,7 @@ def _read(file: BinaryIO, size: int) -> tuple[dict, dict[str, Tensor]]:
     start = file.read(8)
     length = int.from_bytes(start, "little")
     header = file.read(length) if length <= min(size - 8, LONGEST_HEADER) else b""
-    seal = SEAL.search(header, 0, 200)
+    seal = SEAL.search(header)
     if seal is None:
         raise ValueError("is not a model saved by skdeconv, or it is damaged.")
     raw = start + header + file.read()
