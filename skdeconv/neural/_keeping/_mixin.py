@@ -26,6 +26,8 @@ LIBRARIES = ("torch", "skorch", "scikit-learn", "numpy", "safetensors")
 ARRAY = "array."
 # What a network is trained by, and its weights do not depend on.
 NOT_WEIGHTS = {"criterion", "optimizer", "callbacks", "device", "precision", "compile"}
+# What a record may raise that is not one by ``save``.
+BROKEN = (TypeError, LookupError, AttributeError, OverflowError, RuntimeError)
 
 
 class KeepingMixin:
@@ -33,8 +35,8 @@ class KeepingMixin:
 
     A class that mixes it in implements ``_rebuild`` and ``_network_parameters``, which
     ``fit`` keeps in ``_built_of``, and overrides ``_networks`` where there is more than
-    one. Its other attributes are kept as they are, so that they are
-    numbers, strings, arrays, tensors, random states and containers of these.
+    one. Its other attributes are kept as they are, and so have to be numbers, strings,
+    arrays, tensors, random states or containers of these.
     """
 
     # Attributes that are not kept: ``_rebuild`` makes them again.
@@ -148,7 +150,7 @@ class KeepingMixin:
             )
         try:
             return cls._from_record(record, tensors, parameters)
-        except (TypeError, LookupError, AttributeError, RuntimeError) as error:
+        except BROKEN as error:
             raise ValueError(
                 f"{cls.__name__} cannot be made of {str(path)!r}: {error}."
             ) from error
