@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 from torch import nn
 
 from skdeconv import DeconvRestorer
+from skdeconv.neural._keeping._onnx import export
 
 # Sizes that need padding along all axes, some or none, and a single pixel; in the
 # export there is another.
@@ -116,7 +117,7 @@ def test_the_estimator_is_left_alone(exported):
     restorer.partial_fit(X, X)
 
 
-@pytest.mark.parametrize("missing", ["onnx", "onnxscript"])
+@pytest.mark.parametrize("missing", ["onnx", "onnxruntime", "onnxscript"])
 def test_the_extra_is_missing(missing, tmp_path, monkeypatch):
     X = np.zeros((2, 8, 8), dtype="f4")
     restorer = small(module="conv_transpose").fit(X, X)
@@ -135,6 +136,28 @@ class OfOneSize(nn.Module):
 
     def forward(self, x):
         return self.linear(x)
+
+
+class OfAnySizeInTorch(nn.Module):
+    """Pools to a grid, of which the exported model knows the traced size only."""
+
+    def forward(self, x):
+        grid = nn.functional.adaptive_avg_pool2d(x, (4, 4)).mean((2, 3), keepdim=True)
+        return x - grid
+
+
+def test_a_model_that_is_wrong_is_not_written(tmp_path):
+    network = nn.Sequential(OfAnySizeInTorch(), nn.Conv2d(1, 1, 1))
+    with pytest.raises(ValueError, match="was exported, but"):
+        export(
+            tmp_path / "model",
+            network.eval(),
+            n_channels=1,
+            ndim=2,
+            data_range=1.0,
+            with_noise=False,
+        )
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_network_that_does_not_take_any_size(tmp_path):

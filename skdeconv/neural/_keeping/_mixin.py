@@ -210,6 +210,9 @@ class KeepingMixin:
         ------
         ImportError
             If the extra is not installed.
+        ValueError
+            If the network cannot be exported, or the model does not answer as the
+            network does, which onnxruntime checks on two sizes.
         """
         check_is_fitted(self)
         with_noise = takes_noise(_bare(self.net_.module_))
@@ -218,6 +221,7 @@ class KeepingMixin:
             self._restoring_module(),
             self.n_channels_,
             self.ndim,
+            data_range=self.data_range_,
             with_noise=with_noise,
         )
 

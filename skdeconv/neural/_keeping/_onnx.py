@@ -15,6 +15,9 @@ from skdeconv.networks._layers import enlarge
 AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 # The network is traced on images that have to be padded along every axis.
 TRACED = (17, 19, 23)
+# And checked on others: one that needs padding, and one that does not.
+CHECKED = ((20, 27, 18), (32, 24, 24))
+TOLERANCE = 1e-4
 
 
 class InUnits(nn.Module):
@@ -57,9 +60,17 @@ class InUnits(nn.Module):
 
 
 def export(
-    path, module: nn.Module, n_channels: int, ndim: int, *, with_noise: bool
+    path,
+    module: nn.Module,
+    n_channels: int,
+    ndim: int,
+    *,
+    data_range: float,
+    with_noise: bool,
 ) -> Path:
     """Write a module of images ``(batch, n_channels, *spatial)`` of any size.
+
+    Before that, onnxruntime is compared with the module on sizes it was not traced on.
 
     Parameters
     ----------
@@ -71,6 +82,8 @@ def export(
         Channels of the input.
     ndim : int
         Number of spatial axes.
+    data_range : float
+        Span of the intensities.
     with_noise : bool
         Whether the module takes noise levels ``(batch,)`` after the images.
 
@@ -84,28 +97,26 @@ def export(
     ImportError
         If the extra ``onnx`` is not installed.
     ValueError
-        If the module cannot be exported.
+        If the module cannot be exported, or not for all sizes.
     """
     try:
         import onnx  # noqa: F401, PLC0415 - an extra
         import onnxscript  # noqa: F401, PLC0415
+        from onnxruntime import InferenceSession, SessionOptions  # noqa: PLC0415
     except ImportError as error:
         raise ImportError(
             f"to_onnx needs {error.name}; pip install 'skdeconv[onnx]'."
         ) from error
+    names = ["degraded", "noise_std"] if with_noise else ["degraded"]
     free = {0: "batch"} | {2 + i: name for i, name in enumerate(AXES[ndim])}
-    inputs = {"degraded": (torch.zeros(2, n_channels, *TRACED[:ndim]), free)}
-    if with_noise:
-        inputs["noise_std"] = (torch.ones(2), {0: "batch"})
-    examples, dynamic = zip(*inputs.values(), strict=True)
     try:
         with _quiet():
             program = torch.onnx.export(
                 module,
-                examples,
-                input_names=list(inputs),
+                _example(names, (2, n_channels, *TRACED[:ndim]), data_range),
+                input_names=names,
                 output_names=["restored"],
-                dynamic_shapes=dynamic,
+                dynamic_shapes=(free, {0: "batch"})[: len(names)],
                 dynamo=True,
                 verbose=False,
             )
@@ -113,7 +124,46 @@ def export(
         raise ValueError(f"module cannot be exported for any size: {error}") from error
     model = program.model_proto
     model.producer_name, model.producer_version = "skdeconv", __version__
-    return write_aside(path, lambda file: file.write(model.SerializeToString()))
+    content = model.SerializeToString()
+    options = SessionOptions()
+    options.log_severity_level = 4  # what fails is raised
+    session = InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    for batch, size in enumerate(CHECKED, start=1):
+        inputs = _example(names, (batch, n_channels, *size[:ndim]), data_range)
+        _check(session, names, module, inputs, data_range)
+    return write_aside(path, lambda file: file.write(content))
+
+
+def _example(names, shape, data_range):
+    """Images, and noise levels where the module takes them."""
+    images = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    levels = torch.full(shape[:1], 0.1)
+    return (images * data_range, levels * data_range)[: len(names)]
+
+
+def _check(session, names, module, inputs, data_range):
+    """Refuse a model that does not answer as the module does."""
+    shape = tuple(inputs[0].shape)
+    with torch.inference_mode():
+        expected = module(*inputs).numpy()
+    given = dict(zip(names, (x.numpy() for x in inputs), strict=True))
+    try:
+        answer = session.run(None, given)[0]
+    except Exception as error:  # onnxruntime has no common class for them
+        raise ValueError(
+            f"module was exported, but fails on images of shape {shape}: {error}"
+        ) from error
+    if answer.shape != expected.shape:
+        raise ValueError(
+            f"module was exported, but answers {shape} by {answer.shape} instead of "
+            f"{expected.shape}."
+        )
+    error = abs(answer - expected).max()
+    if not error <= TOLERANCE * max(data_range, abs(expected).max()):
+        raise ValueError(
+            f"module was exported, but is wrong by {error:.2g} on images of shape "
+            f"{shape}."
+        )
 
 
 @contextmanager
