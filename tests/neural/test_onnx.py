@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 from torch import nn
 
 from skdeconv import DeconvRestorer
+from skdeconv.neural._base import MODULES
 from skdeconv.neural._keeping._onnx import export
 
 # Sizes that need padding along all axes, some or none, and a single pixel; in the
@@ -48,6 +49,24 @@ def test_it_answers_as_predict_does(ndim, channels, tmp_path):
         answer = np.moveaxis(run(path, np.moveaxis(images, -1, 1)), 1, -1)
         assert answer.shape == images.shape
         assert np.abs(answer - restorer.predict(images)).max() < 1e-4
+
+
+NAMED = {
+    "autoencoder": {"module__width": 4},
+    "dncnn": {"module__width": 4, "module__depth": 3},
+    "fsrcnn": {"upscale": 2},
+    "rednet": {"module__width": 4, "module__depth": 4},
+}
+
+
+@pytest.mark.parametrize("module", sorted({*MODULES} - {"unet", "conv_transpose"}))
+def test_every_named_network(module, tmp_path):
+    parameters = NAMED[module]
+    X = np.random.default_rng(0).random((2, 13, 18), dtype=np.float32)
+    n = parameters.get("upscale", 1)
+    restorer = small(module=module, **parameters).fit(X, np.kron(X, np.ones((n, n))))
+    answer = run(restorer.to_onnx(tmp_path / "model"), X[:, None])
+    assert np.abs(answer[:, 0] - restorer.predict(X)).max() < 1e-4
 
 
 def test_levels_finer_pixels_and_masks(tmp_path):
