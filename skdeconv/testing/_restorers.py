@@ -297,7 +297,8 @@ def check_channels(restorer):
 
 
 def _is_trained(restorer):
-    return get_tags(restorer).target_tags.required
+    """Whether it is a network, which computes and answers in float32."""
+    return get_tags(restorer).transformer_tags.preserves_dtype == ["float32"]
 
 
 def _short(restorer):
