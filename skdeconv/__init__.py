@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skdeconv.degradations import Degradation
-    from skdeconv.neural import DeconvRestorer
+    from skdeconv.neural import AdversarialRestorer, DeconvRestorer
     from skdeconv.restorers import (
         BaseRestorer,
         BilateralRestorer,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AdversarialRestorer": "neural",
     "BaseRestorer": "restorers",
     "BilateralRestorer": "restorers",
     "BlockMatchingRestorer": "restorers",
@@ -61,6 +62,7 @@ _PACKAGES = (
 )
 
 __all__ = [
+    "AdversarialRestorer",
     "BaseRestorer",
     "BilateralRestorer",
     "BlockMatchingRestorer",

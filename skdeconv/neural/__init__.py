@@ -1,6 +1,7 @@
 """Restorers that learn: networks trained by skorch."""
 
+from skdeconv.neural._adversarial import AdversarialRestorer
 from skdeconv.neural._deconv import DeconvRestorer
 from skdeconv.neural._losses import CharbonnierLoss
 
-__all__ = ["CharbonnierLoss", "DeconvRestorer"]
+__all__ = ["AdversarialRestorer", "CharbonnierLoss", "DeconvRestorer"]
