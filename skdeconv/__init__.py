@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skdeconv.degradations import Degradation
-    from skdeconv.neural import AdversarialRestorer, DeconvRestorer
+    from skdeconv.neural import (
+        AdversarialRestorer,
+        DeconvRestorer,
+        VariationalRestorer,
+    )
     from skdeconv.restorers import (
         BaseRestorer,
         BilateralRestorer,
@@ -42,6 +46,7 @@ _HOMES = {
     "SparseCodingRestorer": "restorers",
     "WaveletRestorer": "restorers",
     "TotalVariationRestorer": "restorers",
+    "VariationalRestorer": "neural",
     "WienerRestorer": "restorers",
 }
 _PACKAGES = (
@@ -75,6 +80,7 @@ __all__ = [
     "RichardsonLucyRestorer",
     "SparseCodingRestorer",
     "TotalVariationRestorer",
+    "VariationalRestorer",
     "WaveletRestorer",
     "WienerRestorer",
     "__version__",

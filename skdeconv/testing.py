@@ -61,7 +61,11 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
     restorers : list of estimators
         Quick to fit, with ``data_range=1.0``.
     """
-    from skdeconv.neural import AdversarialRestorer, DeconvRestorer  # noqa: PLC0415 - skorch is slow
+    from skdeconv.neural import (  # noqa: PLC0415 - skorch is slow
+        AdversarialRestorer,
+        DeconvRestorer,
+        VariationalRestorer,
+    )
 
     psf, plain = PSFS[ndim], {"data_range": 1.0}
     network = {"precision": "float32", "max_epochs": 2, "ndim": ndim, **plain}
@@ -91,6 +95,9 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
         DeconvRestorer("conv_transpose", patches_per_epoch=32, **network),
         AdversarialRestorer(
             patches_per_epoch=16, module__width=4, discriminator_width=4, **network
+        ),
+        VariationalRestorer(
+            patches_per_epoch=16, module__width=4, module__n_blocks=1, **network
         ),
     ]
 
