@@ -46,9 +46,9 @@ class ConditionalVAE(nn.Module):
     ::
 
         x (B, C, *n) --- encoder ----- features (B, w, *n/2), (B, 2w, *n/4)
-                                           | conv 1
+                                           | conv 3, ReLU, conv 1
                                p(z|x): mean, log variance (B, L, *n/4)
-        x, y (B, C + C', *n) encoder, conv 1: q(z|x,y), as changes of p(z|x)
+        x, y - f(x, mean) --- encoder, conv 1: q(z|x,y), as shifts of p(z|x)
 
         z (B, L, *n/4), features -> conv 3, blocks (B, 2w, *n/4)
           conv transpose 2, stride 2, + features, blocks (B, w, *n/2)
@@ -109,7 +109,11 @@ class ConditionalVAE(nn.Module):
         conv, coarse = CONV[ndim], 2 * width
         self.encoder = _Encoder(in_channels, ndim, width, n_blocks)
         self.recogniser = _Encoder(in_channels + out_channels, ndim, width, n_blocks)
-        self.prior = conv(coarse, 2 * latent_channels, 1)
+        self.prior = nn.Sequential(
+            he_(conv(coarse, coarse, 3, padding=1)),
+            nn.ReLU(inplace=True),
+            conv(coarse, 2 * latent_channels, 1),
+        )
         self.posterior = conv(2 * coarse, 2 * latent_channels, 1)
         self.entrance = he_(conv(coarse + latent_channels, coarse, 3, padding=1))
         self.coarse, self.fine = (

@@ -47,9 +47,9 @@ class VariationalRestorer(NetworkRestorer):
     free_bits : float, default=0.0
         Information in nats that a latent variable may carry without a charge, on
         average, lest all of them fall silent.
-    warmup : float, default=0.2
+    warmup : float, default=0.3
         Part of the first training, in [0, 1), during which `beta` rises from 0.
-    n_draws : int, default=16
+    n_draws : int, default=32
         Restorations of which ``predict`` gives mean and standard deviation.
     optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"} or class of Optimizer, \
             default="adam"
@@ -214,8 +214,8 @@ class VariationalRestorer(NetworkRestorer):
         *,
         beta: float = 1.0,
         free_bits: float = 0.0,
-        warmup: float = 0.2,
-        n_draws: int = 16,
+        warmup: float = 0.3,
+        n_draws: int = 32,
         optimizer: str | type[torch.optim.Optimizer] = "adam",
         lr: float = 1e-3,
         lr_schedule: str = "cosine",
@@ -363,6 +363,15 @@ class VariationalRestorer(NetworkRestorer):
 
     def _objective(self):
         return Evidence(self.beta, self.free_bits, self.warmup)
+
+    def _check_sense(self, images, target, weights):
+        super()._check_sense(images, target, weights)
+        module = self._modules.get(self.module, self.module)
+        if not hasattr(module, "latent_shape"):
+            raise ValueError(
+                "module must have a method latent_shape and a forward(x, noise, "
+                f"target), as ConditionalVAE has; got {module!r}."
+            )
 
     def _infer(self, x):
         return self._moments(x)[0]
