@@ -44,7 +44,7 @@ class VariationalRestorer(NetworkRestorer):
     beta : float, default=1.0
         Weight of the divergence against the likelihood. 1 is the evidence lower bound;
         smaller lets restorations differ more and follow the images more closely.
-    free_bits : float, default=0.0
+    free_bits : float, default=0.1
         Information in nats that a latent variable may carry without a charge, on
         average, lest all of them fall silent.
     warmup : float, default=0.3
@@ -213,7 +213,7 @@ class VariationalRestorer(NetworkRestorer):
         module: str | type[nn.Module] = "conditional_vae",
         *,
         beta: float = 1.0,
-        free_bits: float = 0.0,
+        free_bits: float = 0.1,
         warmup: float = 0.3,
         n_draws: int = 32,
         optimizer: str | type[torch.optim.Optimizer] = "adam",

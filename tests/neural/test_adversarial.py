@@ -50,9 +50,9 @@ def flat(state):
 @pytest.fixture(scope="module")
 def rivals():
     """Restorers of one training each, by their weight; do not refit them."""
-    options = {"patches_per_epoch": 400, "max_epochs": 2, "lr": 4e-3, "patch_size": 32}
+    options = {"patches_per_epoch": 400, "max_epochs": 2, "lr": 4e-3, "patch_size": 24}
     options |= {"degradation": Degradation([GaussianNoise(0.2)]), "warmup": 0.2}
-    options |= {"module__width": 12, "discriminator_width": 8, "max_grad_norm": 0.1}
+    options |= {"module__width": 12, "discriminator_width": 6, "max_grad_norm": 0.1}
     return {
         weight: small(adversarial_weight=weight, **options).fit(CLEAN)
         for weight in (0.0, 0.003)
@@ -69,8 +69,8 @@ def spectrum(X):
 def test_the_weight_trades_distortion_for_texture(rivals):
     regression, adversarial = (r.predict(TEST_NOISY) for r in rivals.values())
     truth = spectrum(TEST)
-    assert spectrum(regression) < truth - 3
-    assert abs(spectrum(adversarial) - truth) < abs(spectrum(regression) - truth) - 2
+    assert spectrum(regression) < truth - 2
+    assert abs(spectrum(adversarial) - truth) < abs(spectrum(regression) - truth) / 2
     lost = psnr(TEST, regression, data_range=1) - psnr(TEST, adversarial, data_range=1)
     assert 0 < lost < 3
     assert psnr(TEST, adversarial, data_range=1) > psnr(TEST, TEST_NOISY, data_range=1)

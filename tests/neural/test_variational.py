@@ -76,7 +76,7 @@ def test_draws_differ_and_scatter_about_the_mean(trained):
     assert draws.dtype == np.float32
     mean, std = trained.predict(TEST_NOISY, return_std=True)
     assert np.array_equal(mean, trained.predict(TEST_NOISY))
-    assert std.mean() > 0.01
+    assert std[:, :, 36:].mean() > 0.02
     assert np.abs(draws.mean(axis=0) - mean).mean() < 0.3 * std.mean()
     assert draws.std(axis=0).mean() == pytest.approx(std.mean(), rel=0.1)
     scores = [psnr(TEST, draw, data_range=1) for draw in draws]
@@ -85,10 +85,10 @@ def test_draws_differ_and_scatter_about_the_mean(trained):
 
 def test_the_spread_tells_where_errors_are(trained):
     mean, std = trained.predict(TEST_NOISY, return_std=True)
-    assert std[:, :, 36:].mean() > 1.3 * std[:, :, :28].mean()
+    assert std[:, :, 36:].mean() > 3 * std[:, :, :28].mean()
     error = uniform_filter(np.abs(mean - TEST), (0, 5, 5))
     spread = uniform_filter(std, (0, 5, 5))
-    assert spearmanr(error.ravel(), spread.ravel()).statistic > 0.3
+    assert spearmanr(error.ravel(), spread.ravel()).statistic > 0.5
 
 
 def test_mean_and_deviation_are_those_of_the_draws(trained):
@@ -209,7 +209,7 @@ def test_the_bound():
 
 def test_beta_holds_the_draws_together():
     spreads = [
-        small(beta=beta, patches_per_epoch=200, lr=4e-3)
+        small(beta=beta, patches_per_epoch=120, lr=4e-3)
         .fit(NOISY, CLEAN)
         .predict(TEST_NOISY, return_std=True)[1]
         .mean()
