@@ -86,7 +86,7 @@ shown = {
 figure, axes = plt.subplots(2, 6, figsize=(14, 5), layout="constrained")
 for column, (name, images) in zip(axes.T, shown.items(), strict=False):
     for axis, image in zip(column, images, strict=True):
-        axis.imshow(image[:128, :128], cmap="gray", vmin=0, vmax=255)
+        axis.imshow(image[:96, :96], cmap="gray", vmin=0, vmax=255)
         axis.set_axis_off()
     column[0].set_title(name, fontsize=10)
 plane, rings = axes[:, 5]
@@ -96,7 +96,7 @@ for weight, images in restored.items():
     plane.annotate(f" {weight:g}", point)
 plane.set_xlabel("PSNR (dB)")
 plane.set_ylabel("texture distance (dB)")
-plane.margins(0.25)
+plane.margins(0.3)
 for weight in (0, 3e-3):
     rings.plot(spectrum(restored[weight])[0], label=f"weight {weight:g}")
 rings.plot(spectrum(truth)[0], "k--", label="clean")

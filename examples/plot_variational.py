@@ -47,9 +47,9 @@ mean, std = restorer.predict(noisy, return_std=True)
 draws = restorer.sample(noisy, 8, random_state=0)
 
 # %%
-# The mean is closer to the truth than any of the draws, and the spread is of the size
-# of the errors that the draws make up for: a draw and the truth are about as far apart
-# as two draws.
+# The mean is closer to the truth than a draw is. The spread is smaller than the error:
+# what the latent variables leave as noise is in none of the draws, so that it ranks
+# pixels rather than measures their error.
 error = np.abs(mean - truth)
 print(f"noisy       {psnr(truth, noisy, data_range=1):.2f} dB")
 print(f"one draw    {np.mean([psnr(truth, d, data_range=1) for d in draws]):.2f} dB")
@@ -59,7 +59,8 @@ print(f"root mean square of errors {rms[0]:.3f}, of the spread {rms[1]:.3f}")
 
 # %%
 # Does the spread know where errors are? One pixel's error is a single throw of dice, so
-# that no spread can say much of it; averaged over a few pixels it can.
+# that no spread can say much of it; averaged over a few pixels it can. Least of all it
+# knows fur (chelsea): where texture is everywhere, so are errors.
 print("rank correlation of spread and error    by pixel    over 5 pixels")
 for name, *pair in zip(photographs.names, std, error, strict=True):
     by_pixel = spearmanr(*(a.ravel() for a in pair)).statistic
