@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skdeconv.degradations import Degradation
+    from skdeconv.meta import EnsembleRestorer
     from skdeconv.neural import (
         AdversarialRestorer,
         DeconvRestorer,
@@ -38,6 +39,7 @@ _HOMES = {
     "BlockMatchingRestorer": "restorers",
     "Degradation": "degradations",
     "DeconvRestorer": "neural",
+    "EnsembleRestorer": "meta",
     "MedianRestorer": "restorers",
     "NonLocalMeansRestorer": "restorers",
     "LeastSquaresRestorer": "restorers",
@@ -57,6 +59,7 @@ _PACKAGES = (
     "estimation",
     "exceptions",
     "inspection",
+    "meta",
     "metrics",
     "networks",
     "neural",
@@ -73,6 +76,7 @@ __all__ = [
     "BlockMatchingRestorer",
     "DeconvRestorer",
     "Degradation",
+    "EnsembleRestorer",
     "LeastSquaresRestorer",
     "MedianRestorer",
     "NonLocalMeansRestorer",

@@ -5,12 +5,23 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-CONV_TRANSPOSE = {
-    1: nn.ConvTranspose1d,
-    2: nn.ConvTranspose2d,
-    3: nn.ConvTranspose3d,
-}
+
+class _ByAxes(dict):
+    """Layers by their number of spatial axes."""
+
+    def __missing__(self, ndim):
+        raise ValueError(f"ndim must be 1, 2 or 3, got {ndim!r}.")
+
+
+CONV = _ByAxes({1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d})
+CONV_TRANSPOSE = _ByAxes(
+    {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+)
+BATCH_NORM = _ByAxes({1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d})
+MAX_POOL = _ByAxes({1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d})
+ADAPTIVE_POOL = _ByAxes(
+    {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}
+)
 
 
 def pad_to_multiple(x: Tensor, multiple: int, ndim: int) -> Tensor:
@@ -55,16 +66,20 @@ def pixel_shuffle(x: Tensor, factor: int, ndim: int) -> Tensor:
 
 
 def enlarge(x: Tensor, factor: int) -> Tensor:
-    """Interpolate the spatial axes to `factor` times their length.
-
-    Cubic where torch has it, for images; linear for signals and volumes.
-    """
+    """Interpolate the spatial axes by cubics (Keys 1981) to `factor` times as many."""
     if factor == 1:
         return x
-    mode = {3: "linear", 4: "bicubic", 5: "trilinear"}[x.ndim]
-    return nn.functional.interpolate(
-        x, scale_factor=factor, mode=mode, align_corners=False
-    )
+    if x.ndim == 4:
+        return nn.functional.interpolate(x, scale_factor=factor, mode="bicubic")
+    for axis in range(2, x.ndim):
+        # torch knows cubics in the plane only; a plane one pixel wide is a line.
+        lines = x.movedim(axis, -1)
+        *others, n = lines.shape
+        lines = nn.functional.interpolate(
+            lines.reshape(1, -1, n, 1), (factor * n, 1), mode="bicubic"
+        )
+        x = lines.reshape(*others, factor * n).movedim(-1, axis)
+    return x
 
 
 def fold_noise_map(noise_std: Tensor, x: Tensor, factor: int, multiple: int) -> Tensor:

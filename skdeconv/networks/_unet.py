@@ -146,8 +146,8 @@ class UNet(nn.Module):
 
         Returns
         -------
-        y : Tensor of shape (batch, out_channels, *(upscale * spatial))
-            Images.
+        y : Tensor of shape (batch, out_channels, *fine)
+            Images of `upscale` times the size of `x`.
 
         Raises
         ------

@@ -29,12 +29,9 @@ class AdversarialRestorer(NetworkRestorer):
 
     Parameters
     ----------
-    module : {"unet", "conv_transpose"} or class of nn.Module, default="unet"
-        The network. A class is built with those of the arguments ``in_channels``,
-        ``out_channels``, ``ndim`` and ``upscale`` that its constructor takes, and with
-        `module__*`. One with a true attribute ``noise_map``, such as
-        ``module__noise_map=True`` gives the default, is called with the noise level
-        of every image, too.
+    module : str or class of nn.Module, default="unet"
+        The network that restores, by name or class as for
+        :class:`~skdeconv.DeconvRestorer`.
     criterion : {"mse", "l1", "charbonnier"} or class of nn.Module, default="mse"
         Training loss, called with prediction and target.
     adversarial_loss : {"hinge", "relativistic"}, default="hinge"

@@ -22,7 +22,14 @@ from skdeconv._params import Interval, StrOptions, check_parameters, draw_seed
 from skdeconv._ranges import extrema, fits_one, resolve_data_range
 from skdeconv.degradations import Degradation
 from skdeconv.exceptions import DataRangeWarning
-from skdeconv.networks import ConvTransposeNet, UNet
+from skdeconv.networks import (
+    FSRCNN,
+    Autoencoder,
+    ConvTransposeNet,
+    DnCNN,
+    RedNet,
+    UNet,
+)
 from skdeconv.neural._callbacks import (
     Averaging,
     Divergence,
@@ -39,7 +46,14 @@ from skdeconv.operators._psf import check_psf
 from skdeconv.restorers._base import DATA_RANGE, NDIM, BaseRestorer, hide
 from skdeconv.restorers._noise import NOISE_STD, automatic_noise_std
 
-MODULES = {"unet": UNet, "conv_transpose": ConvTransposeNet}
+MODULES = {
+    "unet": UNet,
+    "conv_transpose": ConvTransposeNet,
+    "rednet": RedNet,
+    "dncnn": DnCNN,
+    "autoencoder": Autoencoder,
+    "fsrcnn": FSRCNN,
+}
 OPTIMIZERS = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,

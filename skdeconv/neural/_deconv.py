@@ -37,17 +37,17 @@ class DeconvRestorer(NetworkRestorer):
 
     Parameters
     ----------
-    module : {"unet", "conv_transpose"} or class of nn.Module, default="unet"
-        The network. A class is built with those of the arguments ``in_channels``,
-        ``out_channels``, ``ndim`` and ``upscale`` that its constructor takes, and with
-        `module__*`. One with a true attribute ``noise_map``, such as
-        ``module__noise_map=True`` gives the default, is called with the noise level
-        of every image, too.
+    module : str or class of nn.Module, default="unet"
+        The network: ``"unet"``, ``"conv_transpose"``, ``"rednet"``, ``"dncnn"``,
+        ``"autoencoder"`` or ``"fsrcnn"``, of :mod:`skdeconv.networks`. A class is built
+        with those of the arguments ``in_channels``, ``out_channels``, ``ndim`` and
+        ``upscale`` that its constructor takes, and with `module__*`. One with a true
+        attribute ``noise_map``, such as ``module__noise_map=True`` gives the default,
+        is called with the noise level of every image, too.
     criterion : {"mse", "l1", "charbonnier"} or class of nn.Module, default="mse"
         Training loss, called with prediction and target.
-    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"} or class of Optimizer, \
-            default="adam"
-        Optimiser.
+    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"} or class, default="adam"
+        Optimiser, or a subclass of ``torch.optim.Optimizer``.
     lr : float, default=1e-3
         Largest learning rate.
     lr_schedule : {"cosine", "one_cycle", "plateau", "constant"}, default="cosine"
@@ -95,7 +95,8 @@ class DeconvRestorer(NetworkRestorer):
     psf : array-like of shape (*spatial) or None, default=None
         With a `supervision` that is not ``"neighbor2neighbor"``: the blur that stands
         between the clean image and X. The loss then compares blurred predictions with
-        X.
+        X, and asks that predictions which are turned, blurred and made noisy again be
+        restored to themselves [6]_.
     noise_std : float or "auto", default="auto"
         Noise level of X, in its units, for ``supervision="sure"`` and for networks that
         are told; ``"auto"`` estimates it for every image, or takes that of the
@@ -192,6 +193,9 @@ class DeconvRestorer(NetworkRestorer):
        ground truth data", NeurIPS 2018. https://arxiv.org/abs/1803.01314
     .. [5] J. Lehtinen et al., "Noise2Noise: Learning image restoration without clean
        data", ICML 2018. https://arxiv.org/abs/1803.04189
+    .. [6] D. Chen, J. Tachella, M. E. Davies, "Robust equivariant imaging: a fully
+       unsupervised framework for learning to image from noisy and partial
+       measurements", CVPR 2022. https://arxiv.org/abs/2111.12855
 
     Examples
     --------

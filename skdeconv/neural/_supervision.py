@@ -8,6 +8,7 @@ levels; the first channels of the tensor are the images, others weights of their
 import torch
 from torch import Tensor
 
+from skdeconv.neural._ensembles import turns
 from skdeconv.operators import Blur
 
 # Length of the step along which a divergence is measured, in noise levels.
@@ -25,14 +26,35 @@ class Supervised:
 class SelfSupervised:
     """What objectives share that see noisy images only.
 
+    Behind a blur, what it leaves nothing of would be free to be anything. So a restored
+    image that is turned, blurred and made noisy again must be restored to itself.
+
     Parameters
     ----------
     psf : ndarray or None, default=None
         A blur that stands between the prediction and the noisy image.
+
+    References
+    ----------
+    .. [1] D. Chen, J. Tachella, M. E. Davies, "Robust equivariant imaging: a fully
+       unsupervised framework for learning to image from noisy and partial
+       measurements", CVPR 2022. https://arxiv.org/abs/2111.12855
     """
 
     def __init__(self, psf=None):
         self.psf = psf
+
+    def _equivariance(self, net, prediction, misfit, weight, levels):
+        """Error of restoring a turned prediction, as noisy as the data."""
+        if self.psf is None:
+            return 0.0
+        ways = list(turns(prediction.ndim - 2))
+        turn, _ = ways[int(torch.randint(len(ways), ()))]
+        scene, weight = turn(prediction), turn(weight)
+        std = misfit.detach().flatten(1).std(dim=1).to(scene)
+        noise = torch.randn_like(scene) * std.reshape(-1, *[1] * (scene.ndim - 1))
+        again = Blur.unchecked(self.psf, "reflect")(scene) + noise
+        return net.criterion_(net.infer(_join(again, weight, levels)), scene)
 
     def _measured(self, prediction, *images):
         """What the camera would see of a prediction; cut images to the same part."""
@@ -79,7 +101,9 @@ class Noise2Void(SelfSupervised):
         target = _known(target, weight, seen, self._measured)
         if not hidden.any():
             return 0 * prediction.sum(), prediction
-        return net.criterion_(seen[hidden], target[hidden]), prediction
+        loss = net.criterion_(seen[hidden], target[hidden])
+        again = self._equivariance(net, prediction, seen - target, weight, levels)
+        return loss + again, prediction
 
     def _others(self, x):
         """For every pixel another one near it, the same for all channels."""
@@ -187,7 +211,8 @@ class SURE(SelfSupervised):
         y = _known(y, weight, seen, self._measured)
         divergence = direction * (changed - seen) / step
         risk = (seen - y).square() - sigma**2 + 2 * sigma**2 * divergence
-        return risk.mean(), prediction
+        again = self._equivariance(net, prediction, seen - y, weight, [levels])
+        return risk.mean() + again, prediction
 
 
 def _take_apart(x, y):
