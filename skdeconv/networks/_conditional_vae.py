@@ -166,14 +166,15 @@ class ConditionalVAE(nn.Module):
         """
         padded = pad_to_multiple(x, 4, self.ndim)
         features = self.encoder(padded)
-        mean, log_variance = self.prior(features[1]).chunk(2, dim=1)
+        # Divergences are small differences, which need more digits than bfloat16 has.
+        mean, log_variance = self.prior(features[1]).float().chunk(2, dim=1)
         log_variance = log_variance.clamp(*LOG_VARIANCES)
         if target is not None:
             # What is to be told is what the mean of p misses.
             missed = target - self._decode(x, features, mean).detach()
             both = torch.cat([padded, pad_to_multiple(missed, 4, self.ndim)], dim=1)
             seen = torch.cat([features[1], self.recogniser(both)[1]], dim=1)
-            shift, change = self.posterior(seen).chunk(2, dim=1)
+            shift, change = self.posterior(seen).float().chunk(2, dim=1)
             change = change.clamp(*LOG_VARIANCES)
             # Of normal distributions whose means are `shift` deviations apart.
             divergence = (change.exp() + shift.square() - 1 - change) / 2
