@@ -93,7 +93,7 @@ plane, rings = axes[:, 5]
 for weight, images in restored.items():
     point = psnr(truth, images, data_range=255), texture_distance(images)
     plane.plot(*point, "o")
-    plane.annotate(f" {weight:g}", point)
+    plane.annotate(f"{weight:g}  ", point, ha="right", va="center")
 plane.set_xlabel("PSNR (dB)")
 plane.set_ylabel("texture distance (dB)")
 plane.margins(0.3)
