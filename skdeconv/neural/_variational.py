@@ -43,7 +43,8 @@ class VariationalRestorer(NetworkRestorer):
         ``latent_shape`` as it has.
     beta : float, default=1.0
         Weight of the divergence against the likelihood. 1 is the evidence lower bound;
-        smaller draws from further apart, and at some cost to the mean.
+        larger draws from closer together, with a mean of less error; smaller from
+        further apart.
     free_bits : float, default=0.1
         Information in nats that a latent variable may carry without a charge, on
         average, lest all of them fall silent.
