@@ -253,8 +253,19 @@ def write_aside(path, write: Callable[[BinaryIO], None]) -> Path:
     -------
     path : Path
         The destination.
+
+    Raises
+    ------
+    OSError
+        If the destination is a folder, or lies in one that does not exist.
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"path must be a file, but {str(path)!r} is a folder.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"path must lie in a folder, but there is no {str(path.parent)!r}."
+        )
     handle, aside = tempfile.mkstemp(
         dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix
     )

@@ -3,10 +3,10 @@
 from torch import Tensor, nn
 
 from skdeconv.networks._layers import (
-    ADAPTIVE_POOL,
     CONV,
     CONV_TRANSPOSE,
     MAX_POOL,
+    GridMean,
     crop,
     he_,
     pad_to_multiple,
@@ -99,7 +99,7 @@ class Autoencoder(nn.Module):
         shape = (2 * width, *[grid] * ndim)
         size = 2 * width * grid**ndim
         self.bottleneck = nn.Sequential(
-            ADAPTIVE_POOL[ndim](grid),
+            GridMean(grid, ndim),
             nn.Flatten(),
             he_(nn.Linear(size, code)),
             nn.ReLU(inplace=True),

@@ -19,9 +19,6 @@ CONV_TRANSPOSE = _ByAxes(
 )
 BATCH_NORM = _ByAxes({1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d})
 MAX_POOL = _ByAxes({1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d})
-ADAPTIVE_POOL = _ByAxes(
-    {1: nn.AdaptiveAvgPool1d, 2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}
-)
 
 
 def pad_to_multiple(x: Tensor, multiple: int, ndim: int) -> Tensor:
@@ -105,10 +102,40 @@ def fold_noise_map(noise_std: Tensor, x: Tensor, factor: int, multiple: int) -> 
     if noise_std.ndim <= 1:
         grid = [(n + -n % multiple) // factor for n in x.shape[2:]]
         levels = noise_std.reshape(-1, 1, *[1] * ndim)
-        return levels.expand(len(x), 1, *grid).to(x)
-    levels = noise_std.expand(len(x), 1, *x.shape[2:]).to(x)
+        return levels.expand(x.shape[0], 1, *grid).to(x)
+    levels = noise_std.expand(x.shape[0], 1, *x.shape[2:]).to(x)
     pool = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}[ndim]
     return pool(factor)(pad_to_multiple(levels, multiple, ndim))
+
+
+class GridMean(nn.Module):
+    """Means over a grid of cells, ``(B, C, *n)`` to ``(B, C, *grid)``.
+
+    Those of ``nn.AdaptiveAvgPool``, which an ONNX model knows for one size only.
+
+    Parameters
+    ----------
+    grid : int
+        Cells along every axis; those of a shorter axis overlap.
+    ndim : int
+        Number of spatial axes.
+    """
+
+    def __init__(self, grid: int, ndim: int):
+        super().__init__()
+        self.grid, self.ndim = grid, ndim
+
+    def forward(self, x: Tensor) -> Tensor:
+        cells = torch.arange(self.grid, device=x.device)[:, None]
+        for axis in range(-self.ndim, 0):
+            n = x.shape[axis]
+            places = torch.arange(n, device=x.device)
+            start = cells * n // self.grid
+            stop = ((cells + 1) * n + self.grid - 1) // self.grid
+            inside = ((start <= places) & (places < stop)).to(x)
+            weights = inside / inside.sum(1, keepdim=True)
+            x = (x.movedim(axis, -1) @ weights.T).movedim(-1, axis)
+        return x
 
 
 def he_(module: nn.Module, gain: float = 1.0) -> nn.Module:

@@ -2,12 +2,20 @@
 
 from skdeconv.neural._adversarial import AdversarialRestorer
 from skdeconv.neural._deconv import DeconvRestorer
-from skdeconv.neural._losses import CharbonnierLoss
+from skdeconv.neural._losses import (
+    CharbonnierLoss,
+    FrequencyLoss,
+    MixedLoss,
+    SSIMLoss,
+)
 from skdeconv.neural._variational import VariationalRestorer
 
 __all__ = [
     "AdversarialRestorer",
     "CharbonnierLoss",
     "DeconvRestorer",
+    "FrequencyLoss",
+    "MixedLoss",
+    "SSIMLoss",
     "VariationalRestorer",
 ]

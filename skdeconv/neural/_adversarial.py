@@ -32,8 +32,9 @@ class AdversarialRestorer(NetworkRestorer):
     module : str or class of nn.Module, default="unet"
         The network that restores, by name or class as for
         :class:`~skdeconv.DeconvRestorer`.
-    criterion : {"mse", "l1", "charbonnier"} or class of nn.Module, default="mse"
-        Training loss, called with prediction and target.
+    criterion : str or class of nn.Module, default="mse"
+        Loss that ties the answer to the clean image, by name or class as for
+        :class:`~skdeconv.DeconvRestorer`.
     adversarial_loss : {"hinge", "relativistic"}, default="hinge"
         What the two networks play for: verdicts beyond a margin [3]_, or verdicts that
         are better than those on the others [4]_.
@@ -51,9 +52,8 @@ class AdversarialRestorer(NetworkRestorer):
     discriminator_lr : float or None, default=None
         Largest learning rate of the discriminator, which follows `lr_schedule`, too;
         None takes `lr`.
-    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"} or class of Optimizer, \
-            default="adam"
-        Optimiser.
+    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"} or class, default="adam"
+        Optimiser, or a subclass of ``torch.optim.Optimizer``.
     lr : float, default=1e-3
         Largest learning rate.
     lr_schedule : {"cosine", "one_cycle", "plateau", "constant"}, default="cosine"
@@ -171,8 +171,8 @@ class AdversarialRestorer(NetworkRestorer):
     the epochs after the `warmup`. ``"valid_psnr"`` measures distortion only, and
     `early_stopping` by it prefers weights that were little deceptive.
 
-    The discriminator is kept with the fitted restorer, where there is one, so that
-    ``partial_fit`` and `warm_start` go on with it.
+    The discriminator is kept with the fitted restorer and in its pickles, so that
+    ``partial_fit`` and `warm_start` go on with it; ``save`` leaves it out.
 
     References
     ----------

@@ -38,6 +38,7 @@ from skdeconv.neural._callbacks import (
     Validation,
 )
 from skdeconv.neural._checkpoint import Checkpoint
+from skdeconv.neural._keeping import KeepingMixin
 from skdeconv.neural._net import RestorationNet, has_bfloat16, local_seed, takes_noise
 from skdeconv.neural._patches import PatchDataset, PatchLoader, TrainingImages
 from skdeconv.neural._schedule import SCHEDULES, LearningRate
@@ -69,7 +70,7 @@ MIN_BATCHES = 16
 PREDICT_PIXELS = 2**20
 
 
-class NetworkRestorer(BaseRestorer):
+class NetworkRestorer(KeepingMixin, BaseRestorer):
     """Template of a restorer that is a trained network.
 
     A subclass declares its constructor, which takes the parameters of
@@ -233,21 +234,10 @@ class NetworkRestorer(BaseRestorer):
             "min_batches": MIN_BATCHES if self.patches_per_epoch == "auto" else 1,
         }
         steps = epochs * len(PatchLoader(dataset, **loading))
-        patience = self.n_iter_no_change if self.early_stopping else None
-        callbacks = [
-            ("averaging", Averaging(self.ema_decay)),
-            ("validation", Validation(judged, held_out, patience)),
-            ("learning_rate", LearningRate(schedule, steps, self.max_time)),
-            ("divergence", Divergence()),
-            ("terms", Terms()),
-            ("progress", Progress(steps, shown=self.verbose == 1)),
-            (
-                "checkpoint",
-                Checkpoint(
-                    self.checkpoint if restart else None, self._belongings(images)
-                ),
-            ),
-        ]
+        checkpoint = Checkpoint(
+            self.checkpoint if restart else None, self._belongings(images)
+        )
+        callbacks = self._own_callbacks(schedule, steps, judged, held_out, checkpoint)
         device = self._device()
         built_of = self._network_parameters()
         if restart:
@@ -411,6 +401,28 @@ class NetworkRestorer(BaseRestorer):
         }
         first = np.ascontiguousarray(images.data[0])
         return words | {"data": f"{images.shapes}, {crc32(first)}"}
+
+    def _own_callbacks(
+        self, schedule, steps, judged=None, held_out=(), checkpoint=None
+    ):
+        patience = self.n_iter_no_change if self.early_stopping else None
+        return [
+            ("averaging", Averaging(self.ema_decay)),
+            ("validation", Validation(judged, held_out, patience)),
+            ("learning_rate", LearningRate(schedule, steps, self.max_time)),
+            ("divergence", Divergence()),
+            ("terms", Terms()),
+            ("progress", Progress(steps, shown=self.verbose == 1)),
+            ("checkpoint", checkpoint or Checkpoint(None, {})),
+        ]
+
+    def _rebuild(self):
+        device, callbacks = self._device(), self._own_callbacks(self.lr_schedule, 1)
+        self.net_ = self._build(self.n_channels_, callbacks, device)
+        with local_seed(0, device):
+            self._initialize()
+        self.net_.module_.eval()
+        self._built_of = self._network_parameters()
 
     def _initialize(self):
         try:

@@ -44,8 +44,10 @@ class DeconvRestorer(NetworkRestorer):
         ``upscale`` that its constructor takes, and with `module__*`. One with a true
         attribute ``noise_map``, such as ``module__noise_map=True`` gives the default,
         is called with the noise level of every image, too.
-    criterion : {"mse", "l1", "charbonnier"} or class of nn.Module, default="mse"
-        Training loss, called with prediction and target.
+    criterion : str or class of nn.Module, default="mse"
+        Training loss, called with prediction and target: ``"mse"``, ``"l1"``,
+        ``"charbonnier"``, ``"ssim"``, ``"frequency"``, or ``"mixed"`` with
+        ``criterion__weights={"ssim": 0.84, "l1": 0.16}``.
     optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"} or class, default="adam"
         Optimiser, or a subclass of ``torch.optim.Optimizer``.
     lr : float, default=1e-3

@@ -52,9 +52,8 @@ class VariationalRestorer(NetworkRestorer):
         Part of the first training, in [0, 1), during which `beta` rises from 0.
     n_draws : int, default=32
         Restorations of which ``predict`` gives mean and standard deviation.
-    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"} or class of Optimizer, \
-            default="adam"
-        Optimiser.
+    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"} or class, default="adam"
+        Optimiser, or a subclass of ``torch.optim.Optimizer``.
     lr : float, default=1e-3
         Largest learning rate.
     lr_schedule : {"cosine", "one_cycle", "plateau", "constant"}, default="cosine"
@@ -168,7 +167,7 @@ class VariationalRestorer(NetworkRestorer):
     too: ``"squared_error"``, relative to the squared range, with z drawn from q, and
     ``"divergence"``, in nats for every value of an image: near 0, the latent variables
     have fallen silent, and `beta` should be smaller. ``"valid_psnr"`` is that of the
-    restoration from the mean of p(z|x).
+    restoration from the mean of p(z|x), which ``to_onnx`` exports, too.
 
     References
     ----------

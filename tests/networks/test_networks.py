@@ -17,7 +17,12 @@ from skdeconv.networks import (
     RedNet,
     UNet,
 )
-from skdeconv.networks._layers import enlarge, pixel_shuffle, pixel_unshuffle
+from skdeconv.networks._layers import (
+    GridMean,
+    enlarge,
+    pixel_shuffle,
+    pixel_unshuffle,
+)
 from skdeconv.neural._base import MODULES
 from skdeconv.operators import Downsample
 from skdeconv.testing import check_network
@@ -47,6 +52,14 @@ def test_network(network):
 )
 def test_options_of_the_default(options):
     check_network(UNet, width=8, n_blocks=1, **options)
+
+
+@pytest.mark.parametrize("size", [(1, 2, 3), (8, 9, 10), (13, 4, 1)])
+@pytest.mark.parametrize("ndim", [1, 2, 3])
+def test_means_over_a_grid_are_those_of_torch(ndim, size):
+    x = images(2, 3, *size[:ndim]).double()
+    pool = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)[ndim - 1]
+    assert torch.allclose(GridMean(4, ndim)(x), pool(4)(x), atol=1e-12)
 
 
 def test_every_network_has_a_name():

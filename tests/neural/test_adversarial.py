@@ -166,6 +166,16 @@ def test_training_goes_on_with_the_discriminator():
         warm.set_params(discriminator_width=8).fit(NOISY, CLEAN)
 
 
+def test_saved_without_the_discriminator(tmp_path):
+    restorer = small(warmup=0.25).fit(NOISY, CLEAN)
+    loaded = AdversarialRestorer.load(restorer.save(tmp_path / "model.safetensors"))
+    assert np.array_equal(loaded.predict(NOISY), restorer.predict(NOISY))
+    assert loaded.history_[-1, "adversarial_loss"] == pytest.approx(
+        restorer.history_[-1, "adversarial_loss"]
+    )
+    assert "discriminator_loss" in loaded.partial_fit(NOISY, CLEAN).history_[-1]
+
+
 class Killed(Exception):
     pass
 

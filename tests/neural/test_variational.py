@@ -140,6 +140,20 @@ def test_containers(trained):
         trained.sample(X, 0)
 
 
+def test_saved_and_exported(trained, tmp_path):
+    loaded = VariationalRestorer.load(trained.save(tmp_path / "model.safetensors"))
+    for X in (TEST_NOISY, TEST_NOISY[:, :21]):
+        again = loaded.sample(X, 2, random_state=0)
+        assert np.array_equal(again, trained.sample(X, 2, random_state=0))
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession(trained.to_onnx(tmp_path / "model.onnx"))
+    x = TEST_NOISY[:, None].astype("f4")
+    (answer,) = session.run(None, {"degraded": x})
+    with torch.no_grad():
+        expected = trained.net_.module_(torch.from_numpy(x))
+    assert np.allclose(answer, expected, atol=1e-4)
+
+
 def test_history(trained):
     row = trained.history_[-1]
     bound = np.log(row["squared_error"]) / 2 + row["divergence"]
