@@ -40,14 +40,16 @@ def needs_psf(estimator):
 def _prepare(task, problem, seed):
     """Give an estimator what it lacks: PSF, degradation, seed."""
     estimator = clone(task.estimator)
-    given = {}
-    for name, value in estimator.get_params().items():
+    parameters, given = estimator.get_params(), {}
+    for name, value in parameters.items():
         if value is not None:
             continue
         last = name.rpartition("__")[2]
-        if last == "psf" and problem.psf is not None:
+        # A network is shown the degradation, or, learning from noisy images, the PSF.
+        supervision = parameters.get(name.removesuffix(last) + "supervision", "none")
+        if last == "psf" and problem.psf is not None and supervision is not None:
             given[name] = problem.psf
-        elif name == "degradation":
+        elif name == "degradation" and supervision in (None, "none"):
             given[name] = clone(task.degradation).set_params(random_state=None)
         elif last == "random_state":
             given[name] = seed
