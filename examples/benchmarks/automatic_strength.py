@@ -53,6 +53,12 @@ RESTORERS = {
         True,
     ),
     "LeastSquares": (LeastSquaresRestorer, {}, geomspace(1e-4, 30), True),
+    "LeastSquares, steps": (
+        LeastSquaresRestorer,
+        {"alpha": 0, "max_iter": "auto"},
+        None,
+        False,
+    ),
     "Sparse": (SparseCodingRestorer, {}, geomspace(3e-5, 1e-1), False),
     "RichardsonLucy": (RichardsonLucyRestorer, {}, None, False),
     "TotalVariation": (TotalVariationRestorer, {}, geomspace(3e-4, 1), True),
@@ -124,7 +130,7 @@ def main():
         warnings.simplefilter("ignore", category)
     images = load(options.folder, options.count)
     print(
-        f"{'restorer':18}{'blur':12}{'noise':>6}{'oracle':>8}{'chosen':>8}"
+        f"{'restorer':20}{'blur':12}{'noise':>6}{'oracle':>8}{'chosen':>8}"
         f"{'loss':>7}{'worst':>7}"
     )
     for name in options.only:
@@ -144,13 +150,13 @@ def main():
                 loss = oracle - chosen
                 losses.extend(loss)
                 print(
-                    f"{name:18}{blur:12}{noise:6.2f}{oracle.mean():8.2f}"
+                    f"{name:20}{blur:12}{noise:6.2f}{oracle.mean():8.2f}"
                     f"{chosen.mean():8.2f}{loss.mean():7.3f}{loss.max():7.2f}"
                     f"  {np.argmax(loss)}",
                     flush=True,
                 )
         if losses:
-            print(f"{name:52}{np.mean(losses):7.3f}{np.max(losses):7.2f}")
+            print(f"{name:54}{np.mean(losses):7.3f}{np.max(losses):7.2f}")
 
 
 if __name__ == "__main__":

@@ -40,10 +40,13 @@ class InverseMixin(StrengthMixin):
         return "gcv" if self.operator is not None else self._blind
 
     def _solve(self, x, strength, noise_std=None, weight=None) -> Tensor:
-        scene = self._scene(x, strength, weight)
+        return self._cut(self._scene(x, strength, weight), x.shape[2:])
+
+    def _cut(self, scene, shape):
+        """Cut the frame of a spatial shape out of a scene."""
         if self.psf_ is None or self.boundary != "extended":
             return scene
-        edges = zip(x.shape[2:], self._blur().margins, strict=True)
+        edges = zip(shape, self._blur().margins, strict=True)
         return scene[(..., *(slice(first, first + n) for n, (first, _) in edges))]
 
     def _choose(self, x, noise_std=None, weight=None) -> Choice:
