@@ -43,8 +43,8 @@ class WaveletRestorer(Denoiser):
         The factor k; larger is smoother. 1 is usual for ``"bayes"``.
     shifts : int or "all", default="all"
         Shifts of the grid that are averaged. ``"all"`` leaves no samples out; 1 is the
-        plain orthogonal transform, about six times faster and 1 to 2 dB worse on
-        photographs (half of that with ``wavelet="db2"``); others lie between.
+        plain orthogonal transform, about five times faster and 2 dB worse on
+        photographs (1 dB with ``wavelet="db2"``); others lie between.
     ndim : int, default=2
         Number of spatial axes.
     data_range : float or None, default=None
