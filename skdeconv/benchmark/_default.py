@@ -131,7 +131,7 @@ def default_benchmark(
     Parameters
     ----------
     quick : bool, default=False
-        Whether to take less than a minute, with a network that is hardly trained.
+        Whether to take about a minute, with a network that is hardly trained.
     test_images : sequence of ndarray or None, default=None
         Grey images of range 255 to test on; None takes the middles of the test part
         of :func:`~skdeconv.datasets.load_photographs`.
