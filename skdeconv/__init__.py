@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skdeconv.degradations import Degradation
+    from skdeconv.meta import EnsembleRestorer
     from skdeconv.neural import DeconvRestorer
     from skdeconv.restorers import (
         BaseRestorer,
@@ -33,6 +34,7 @@ _HOMES = {
     "BlockMatchingRestorer": "restorers",
     "Degradation": "degradations",
     "DeconvRestorer": "neural",
+    "EnsembleRestorer": "meta",
     "MedianRestorer": "restorers",
     "NonLocalMeansRestorer": "restorers",
     "LeastSquaresRestorer": "restorers",
@@ -51,6 +53,7 @@ _PACKAGES = (
     "estimation",
     "exceptions",
     "inspection",
+    "meta",
     "metrics",
     "networks",
     "neural",
@@ -66,6 +69,7 @@ __all__ = [
     "BlockMatchingRestorer",
     "DeconvRestorer",
     "Degradation",
+    "EnsembleRestorer",
     "LeastSquaresRestorer",
     "MedianRestorer",
     "NonLocalMeansRestorer",

@@ -7,13 +7,14 @@ below sees tensors ``(batch, channels, *spatial)``.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from os import PathLike
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_array
 
-# What a user may pass, and gets back.
-Images = ArrayLike | Sequence[ArrayLike]
+# What a user may pass, and gets back; strings are names of files.
+Images = ArrayLike | Sequence[ArrayLike] | Sequence[str | PathLike]
 Restored = np.ndarray | list[np.ndarray]
 
 # Span of the dtypes that carry one; any other dtype says nothing about intensities.
@@ -167,6 +168,8 @@ def to_array(tensor: "torch.Tensor", has_channels: bool) -> np.ndarray:  # noqa:
 def as_images(X):
     """Turn tensors and nested sequences into arrays; tell whether X is a collection.
 
+    Names of files stand for what is in them, which is read when it is needed.
+
     Returns
     -------
     data : ndarray or list of ndarray
@@ -181,12 +184,22 @@ def as_images(X):
     if isinstance(X, list | tuple) or is_object:
         if len(X) == 0:
             return [], "list"
+        if all(isinstance(x, str | PathLike) for x in X):
+            from skdeconv._io import ImageFile  # noqa: PLC0415 - knows all formats
+
+            return [ImageFile(path) for path in X], "list"
         if all(hasattr(x, "shape") and len(x.shape) > 0 for x in X):
             images = [
                 x.detach().cpu().numpy() if hasattr(x, "detach") else x for x in X
             ]
-            return [np.asarray(x) for x in images], "object" if is_object else "list"
+            images = [x if _lies_on_disk(x) else np.asarray(x) for x in images]
+            return images, "object" if is_object else "list"
     return X, "stack"
+
+
+def _lies_on_disk(image):
+    """Whether it is a file that was checked when it was first read."""
+    return hasattr(image, "path")
 
 
 def middle(image: np.ndarray, size: int, ndim: int = 2) -> np.ndarray:
@@ -227,7 +240,9 @@ def check_images(X, *, ndim: int, name: str = "X") -> ImageBatch:
         what came.
     """
     if X is None or isinstance(X, str | bytes):
-        raise ValueError(f"{name} must be an array or a list of arrays, got {X!r}.")
+        raise ValueError(
+            f"{name} must be an array or a list of arrays or file names, got {X!r}."
+        )
     data, container = as_images(X)
     options = {"ensure_2d": False, "allow_nd": True, "input_name": name}
     if container == "stack":
@@ -238,7 +253,9 @@ def check_images(X, *, ndim: int, name: str = "X") -> ImageBatch:
         if len(data) == 0:
             raise ValueError(f"{name} must hold at least one image, got an empty list.")
         data = [
-            check_array(image, dtype="numeric", ensure_min_samples=0, **options)
+            image
+            if _lies_on_disk(image)
+            else check_array(image, dtype="numeric", ensure_min_samples=0, **options)
             for image in data
         ]
         has_channels = _check_list_shapes([image.shape for image in data], ndim, name)
@@ -303,7 +320,8 @@ def check_target(y, images: ImageBatch, output_shape: Callable = tuple) -> Image
     if y is None:
         raise ValueError(
             "This estimator requires y to be passed, but the target y is None. "
-            "(DeconvRestorer trains without y where it is given a degradation.)"
+            "(DeconvRestorer trains without y where it is given a degradation of "
+            "clean images, or a supervision of noisy ones.)"
         )
     data, container = as_images(y)
     one_axis = container == "stack" and np.asarray(data).ndim == 1

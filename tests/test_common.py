@@ -9,12 +9,8 @@ import skdeconv
 from skdeconv import Degradation
 from skdeconv.degradations import GaussianNoise
 from skdeconv.operators import Blur
-from skdeconv.testing import (
-    PSFS,
-    check_restorer,
-    example_restorers,
-    parametrize_restorers,
-)
+from skdeconv.testing import check_restorer, example_restorers, parametrize_restorers
+from skdeconv.testing._operators import PSFS
 
 SIGNALS = [
     *example_restorers(ndim=1),

@@ -17,7 +17,7 @@ from skdeconv._images import check_images
 from skdeconv.datasets import make_dead_leaves
 from skdeconv.networks import UNet
 from skdeconv.neural._net import has_bfloat16
-from skdeconv.neural._patches import PatchDataset, PatchLoader
+from skdeconv.neural._patches import PatchDataset, PatchLoader, TrainingImages
 
 STEPS, BATCH, PATCH, ROUNDS = 40, 16, 64, 5
 
@@ -52,14 +52,15 @@ def main():
         ).fit(noisy, clean)
 
     def bare_fit():
+        images = TrainingImages(
+            check_images(noisy, ndim=2), check_images(clean, ndim=2)
+        )
         dataset = PatchDataset(
-            check_images(noisy, ndim=2),
-            check_images(clean, ndim=2),
-            degradation=None,
+            images,
+            range(len(images)),
             patch_size=PATCH,
             n_patches=STEPS * BATCH,
             augment=True,
-            data_range=1.0,
             rng=np.random.default_rng(0),
         )
         network = UNet(1, 1).to(memory_format=torch.channels_last).train()

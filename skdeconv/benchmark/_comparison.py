@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from tabulate import tabulate
 
-from skdeconv.benchmark._io import write_aside
+from skdeconv._io import write_aside
 from skdeconv.benchmark._report import render_report
 
 INPUT = "Input"

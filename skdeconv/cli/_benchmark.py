@@ -8,8 +8,8 @@ import numpy as np
 from skimage.color import rgb2gray
 
 from skdeconv._images import middle
+from skdeconv._io import read_picture
 from skdeconv.benchmark import default_benchmark
-from skdeconv.cli._io import read_picture
 
 MAX_SIZE = 512
 # Smaller images leave nothing of themselves inside the borders of the blurs.

@@ -10,9 +10,10 @@ import numpy as np
 
 import skdeconv
 from skdeconv._images import check_images
+from skdeconv._io import read_picture
 from skdeconv._ranges import resolve_data_range
 from skdeconv.benchmark import default_training_images
-from skdeconv.cli._io import check_writable, read_picture, write_picture
+from skdeconv.cli._io import check_writable, write_picture
 from skdeconv.degradations import Degradation, GaussianNoise
 from skdeconv.operators import Blur, airy_psf, disk_psf, gaussian_psf, motion_psf
 from skdeconv.operators._psf import check_psf

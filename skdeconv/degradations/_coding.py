@@ -61,16 +61,18 @@ class JPEGCompression(Noise):
 
     Parameters
     ----------
-    quality : int, default=75
-        From 1, smallest, to 100, best; that of the Independent JPEG Group.
+    quality : int or (int, int), default=75
+        From 1, smallest, to 100, best; that of the Independent JPEG Group. Of a range,
+        every image gets a quality of its own.
     data_range : float, default=1.0
         White; black is 0. Images are clipped to it and rounded to 256 levels.
 
     Raises
     ------
     ValueError
-        If `quality` is not an integer from 1 to 100, or `data_range` is not positive
-        and finite; when called, if images have not two axes, and one or three channels.
+        If `quality` is not an integer from 1 to 100 or a range of such, or
+        `data_range` is not positive and finite; when called, if images have not two
+        axes, and one or three channels.
 
     See Also
     --------
@@ -95,18 +97,21 @@ class JPEGCompression(Noise):
     True
     """
 
-    def __init__(self, quality: int = 75, data_range: float = 1.0):
-        if not isinstance(quality, Integral) or not 1 <= quality <= 100:
+    def __init__(self, quality: int | tuple[int, int] = 75, data_range: float = 1.0):
+        is_range = isinstance(quality, tuple | list)
+        ends = tuple(quality) if is_range else (quality, quality)
+        fits = len(ends) == 2 and all(isinstance(end, Integral) for end in ends)
+        if not fits or not 1 <= ends[0] <= ends[1] <= 100:
             raise ValueError(
-                f"quality must be an integer from 1 to 100, got {quality!r}."
+                "quality must be an integer from 1 to 100 or a range (low, high) of "
+                f"such, got {quality!r}."
             )
-        self.quality = int(quality)
+        self.quality = tuple(map(int, ends)) if is_range else int(quality)
         self.data_range = check_data_range(data_range)
 
     def __repr__(self):
-        return (
-            f"JPEGCompression(quality={self.quality}, data_range={self.data_range:.4g})"
-        )
+        quality, data_range = self.quality, self.data_range
+        return f"JPEGCompression(quality={quality}, data_range={data_range:.4g})"
 
     def __call__(self, x: Tensor, generator: Generator | None = None) -> Tensor:
         if x.ndim != 4 or x.shape[1] not in (1, 3):
@@ -116,16 +121,23 @@ class JPEGCompression(Noise):
             )
         bytes_ = Quantisation(256, 255.0)(x.detach() * (255 / self.data_range))
         bytes_ = bytes_.to(torch.uint8).movedim(1, -1).cpu().numpy()
-        decoded = np.stack([self._round_trip(image) for image in bytes_])
+        low, high = (
+            self.quality if isinstance(self.quality, tuple) else [self.quality] * 2
+        )
+        qualities = torch.randint(
+            low, high + 1, (len(x),), generator=generator
+        ).tolist()
+        decoded = np.stack(list(map(_round_trip, bytes_, qualities)))
         decoded = torch.from_numpy(decoded).to(x).movedim(-1, 1)
         return (decoded * (self.data_range / 255)).contiguous()
 
-    def _round_trip(self, image):
-        file = BytesIO()
-        grey = image.shape[-1] == 1
-        subsampling = 0 if self.quality >= 90 else 2
-        Image.fromarray(image[..., 0] if grey else image).save(
-            file, format="JPEG", quality=self.quality, subsampling=subsampling
-        )
-        decoded = np.asarray(Image.open(file))
-        return decoded[..., None] if grey else decoded
+
+def _round_trip(image, quality):
+    file = BytesIO()
+    grey = image.shape[-1] == 1
+    subsampling = 0 if quality >= 90 else 2
+    Image.fromarray(image[..., 0] if grey else image).save(
+        file, format="JPEG", quality=quality, subsampling=subsampling
+    )
+    decoded = np.asarray(Image.open(file))
+    return decoded[..., None] if grey else decoded

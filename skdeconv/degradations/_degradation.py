@@ -1,6 +1,7 @@
 """A sequence of operators and noises as a scikit-learn transformer."""
 
 from collections.abc import Sequence
+from math import prod
 from numbers import Integral
 from typing import Self
 
@@ -191,6 +192,11 @@ class Degradation(TransformerMixin, BaseEstimator):
             x = self._apply(step, x, generator)
         return x, truth
 
+    def _without_noise(self):
+        """The same degradation, less its noises; None where nothing else is left."""
+        steps = [step for step in self.steps if not isinstance(step, Noise)]
+        return Degradation(steps, ndim=self.ndim) if steps else None
+
     @staticmethod
     def _apply(step, x, generator):
         return step(x, generator) if isinstance(step, Noise) else step(x)
@@ -205,6 +211,10 @@ class Degradation(TransformerMixin, BaseEstimator):
             if isinstance(step, Blur):
                 margins += step.margins
         return margins
+
+    def _factor(self):
+        """How many times coarser its pixels are."""
+        return prod(s.factor for s in self.steps if isinstance(s, Downsample))
 
     def _frame(self, shape):
         """Slices of the pixels that `pair` shows, and of which it sees no border."""

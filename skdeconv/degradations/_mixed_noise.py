@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from skdeconv.degradations._noise import GaussianNoise, Noise, PoissonNoise
+from skdeconv.degradations._strengths import Strength, show_strength
 
 
 class PoissonGaussianNoise(Noise):
@@ -13,11 +14,12 @@ class PoissonGaussianNoise(Noise):
 
     Parameters
     ----------
-    gain : float
+    gain : float or (float, float)
         Intensity of one photon, positive, in the units of the images.
-    std : float
+    std : float or (float, float)
         Standard deviation of the Gaussian part, non-negative: the variance of the noise
-        is `gain` times the intensity, plus its square. Nothing is clipped.
+        is `gain` times the intensity, plus its square. Nothing is clipped. Of ranges,
+        every image gets values of its own, uniform over them.
 
     Raises
     ------
@@ -39,19 +41,22 @@ class PoissonGaussianNoise(Noise):
     torch.Size([1, 1, 4, 4])
     """
 
-    def __init__(self, gain: float, std: float):
+    def __init__(self, gain: Strength, std: Strength):
         self._photons, self._reading = PoissonNoise(gain), GaussianNoise(std)
 
     @property
-    def gain(self) -> float:
+    def gain(self) -> Strength:
         return self._photons.gain
 
     @property
-    def std(self) -> float:
+    def std(self) -> Strength:
         return self._reading.std
 
     def __repr__(self):
-        return f"PoissonGaussianNoise(gain={self.gain:.4g}, std={self.std:.4g})"
+        return (
+            f"PoissonGaussianNoise(gain={show_strength(self.gain)}, "
+            f"std={show_strength(self.std)})"
+        )
 
     def __call__(self, x: Tensor, generator: Generator | None = None) -> Tensor:
         return self._reading(self._photons(x, generator), generator)

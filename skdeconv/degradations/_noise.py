@@ -1,10 +1,16 @@
 """Random disturbances of a camera."""
 
 from abc import ABC, abstractmethod
-from numbers import Real
 
 import torch
 from torch import Generator, Tensor
+
+from skdeconv.degradations._strengths import (
+    Strength,
+    check_strength,
+    draw_strength,
+    show_strength,
+)
 
 
 class Noise(ABC):
@@ -33,14 +39,14 @@ class GaussianNoise(Noise):
 
     Parameters
     ----------
-    std : float
-        Standard deviation, non-negative, in the units of the images. Nothing is
-        clipped.
+    std : float or (float, float)
+        Standard deviation, non-negative, in the units of the images; of a range, every
+        image gets a level of its own, uniform over it. Nothing is clipped.
 
     Raises
     ------
     ValueError
-        If `std` is negative or not finite.
+        If `std` is negative or not finite, or its range is not in order.
 
     See Also
     --------
@@ -55,19 +61,18 @@ class GaussianNoise(Noise):
     torch.Size([1, 1, 4, 4])
     """
 
-    def __init__(self, std: float):
-        if not isinstance(std, Real) or not 0 <= std < float("inf"):
-            raise ValueError(f"std must be a non-negative number, got {std!r}.")
-        self.std = float(std)
+    def __init__(self, std: Strength):
+        self.std = check_strength("std", std)
 
     def __repr__(self):
-        return f"GaussianNoise(std={self.std:.4g})"
+        return f"GaussianNoise(std={show_strength(self.std)})"
 
     def __call__(self, x: Tensor, generator: Generator | None = None) -> Tensor:
+        std = draw_strength(self.std, x, generator)
         noise = torch.randn(
             x.shape, dtype=x.dtype, device=x.device, generator=generator
         )
-        return noise.mul_(self.std).add_(x)
+        return noise.mul_(std).add_(x)
 
 
 class PoissonNoise(Noise):
@@ -75,14 +80,16 @@ class PoissonNoise(Noise):
 
     Parameters
     ----------
-    gain : float
+    gain : float or (float, float)
         Intensity of one photon, positive, in the units of the images: the variance of
-        the noise is `gain` times the intensity.
+        the noise is `gain` times the intensity. Of a range, every image gets a gain of
+        its own, uniform over it.
 
     Raises
     ------
     ValueError
-        If `gain` is not positive and finite, or, when called, if an image is negative.
+        If `gain` is not positive and finite, or its range not in order; when called,
+        if an image is negative.
 
     See Also
     --------
@@ -97,13 +104,11 @@ class PoissonNoise(Noise):
     torch.Size([1, 1, 4, 4])
     """
 
-    def __init__(self, gain: float):
-        if not isinstance(gain, Real) or not 0 < gain < float("inf"):
-            raise ValueError(f"gain must be a positive number, got {gain!r}.")
-        self.gain = float(gain)
+    def __init__(self, gain: Strength):
+        self.gain = check_strength("gain", gain, positive=True)
 
     def __repr__(self):
-        return f"PoissonNoise(gain={self.gain:.4g})"
+        return f"PoissonNoise(gain={show_strength(self.gain)})"
 
     def __call__(self, x: Tensor, generator: Generator | None = None) -> Tensor:
         # An FFT before this step leaves dark pixels negative by a rounding error.
@@ -113,5 +118,6 @@ class PoissonNoise(Noise):
                 "PoissonNoise needs non-negative images, their minimum is "
                 f"{float(x.min()):g}."
             )
-        photons = torch.poisson(x.clamp(min=0) / self.gain, generator=generator)
-        return photons.mul_(self.gain)
+        gain = draw_strength(self.gain, x, generator)
+        photons = torch.poisson(x.clamp(min=0) / gain, generator=generator)
+        return photons.mul_(gain)

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
+from skdeconv.inspection._axes import pyplot
+
 # Parameters that may choose themselves.
 STRENGTHS = ("alpha", "max_iter")
 
@@ -123,10 +125,8 @@ class StrengthDisplay:
         display : StrengthDisplay
             The display itself.
         """
-        import matplotlib.pyplot as plt  # noqa: PLC0415 - an extra
-
         if ax is None:
-            _, ax = plt.subplots(layout="constrained")
+            _, ax = pyplot().subplots(layout="constrained")
         self.lines_ = []
         for values, criterion, chosen in zip(
             np.atleast_2d(self.values),

@@ -68,24 +68,29 @@ def structural_similarity(
             f"images must have at least {window} pixels along each axis for ssim, got "
             f"{tuple(x.shape[-ndim:])}."
         )
-    mean_x, mean_y = _smooth(x, ndim), _smooth(y, ndim)
-    var_x = _smooth(x * x, ndim) - mean_x * mean_x
-    var_y = _smooth(y * y, ndim) - mean_y * mean_y
-    cov = _smooth(x * y, ndim) - mean_x * mean_y
+    return windowed_similarity(x, y, data_range, (RADIUS,) * ndim)
+
+
+def windowed_similarity(x, y, data_range: float, radii: tuple[int, ...]):
+    """Structural similarity under a window of a radius for each spatial axis."""
+    mean_x, mean_y = _smooth(x, radii), _smooth(y, radii)
+    var_x = _smooth(x * x, radii) - mean_x * mean_x
+    var_y = _smooth(y * y, radii) - mean_y * mean_y
+    cov = _smooth(x * y, radii) - mean_x * mean_y
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
     structure = (2 * cov + c2) / (var_x + var_y + c2)
     return (luminance * structure).flatten(1).mean(1)
 
 
-def _smooth(x, ndim):
+def _smooth(x, radii):
     """Gaussian window along every spatial axis, without padding."""
     import torch  # noqa: PLC0415 - metrics load without torch
 
-    offsets = torch.arange(-RADIUS, RADIUS + 1, dtype=x.dtype, device=x.device)
-    kernel = torch.exp(-0.5 * (offsets / STD) ** 2)
-    kernel = (kernel / kernel.sum())[None, None]
-    for axis in range(-ndim, 0):
+    for axis, radius in zip(range(-len(radii), 0), radii, strict=True):
+        offsets = torch.arange(-radius, radius + 1, dtype=x.dtype, device=x.device)
+        kernel = torch.exp(-0.5 * (offsets / STD) ** 2)
+        kernel = (kernel / kernel.sum())[None, None]
         rows = x.movedim(axis, -1)
         flat = rows.reshape(-1, 1, rows.shape[-1])
         smooth = torch.nn.functional.conv1d(flat, kernel)

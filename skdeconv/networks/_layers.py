@@ -5,12 +5,20 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-CONV_TRANSPOSE = {
-    1: nn.ConvTranspose1d,
-    2: nn.ConvTranspose2d,
-    3: nn.ConvTranspose3d,
-}
+
+class _ByAxes(dict):
+    """Layers by their number of spatial axes."""
+
+    def __missing__(self, ndim):
+        raise ValueError(f"ndim must be 1, 2 or 3, got {ndim!r}.")
+
+
+CONV = _ByAxes({1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d})
+CONV_TRANSPOSE = _ByAxes(
+    {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+)
+BATCH_NORM = _ByAxes({1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d})
+MAX_POOL = _ByAxes({1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d})
 
 
 def pad_to_multiple(x: Tensor, multiple: int, ndim: int) -> Tensor:
@@ -52,6 +60,82 @@ def pixel_shuffle(x: Tensor, factor: int, ndim: int) -> Tensor:
     order = chain.from_iterable((2 + ndim + i, 2 + i) for i in range(ndim))
     x = x.permute(0, 1, *order)
     return x.reshape(batch, -1, *(n * factor for n in spatial))
+
+
+def enlarge(x: Tensor, factor: int) -> Tensor:
+    """Interpolate the spatial axes by cubics (Keys 1981) to `factor` times as many."""
+    if factor == 1:
+        return x
+    if x.ndim == 4:
+        return nn.functional.interpolate(x, scale_factor=factor, mode="bicubic")
+    for axis in range(2, x.ndim):
+        # torch knows cubics in the plane only; a plane one pixel wide is a line.
+        lines = x.movedim(axis, -1)
+        *others, n = lines.shape
+        lines = nn.functional.interpolate(
+            lines.reshape(1, -1, n, 1), (factor * n, 1), mode="bicubic"
+        )
+        x = lines.reshape(*others, factor * n).movedim(-1, axis)
+    return x
+
+
+def fold_noise_map(noise_std: Tensor, x: Tensor, factor: int, multiple: int) -> Tensor:
+    """Bring noise levels to the grid of the features, as one channel.
+
+    Parameters
+    ----------
+    noise_std : Tensor
+        Levels that broadcast to ``(batch, 1, *spatial)``, or one for each image.
+    x : Tensor of shape (batch, channels, *spatial)
+        Images to which they belong, before padding.
+    factor : int
+        How many pixels a feature spans along every axis.
+    multiple : int
+        What the images are padded to a multiple of.
+
+    Returns
+    -------
+    levels : Tensor of shape (batch, 1, *grid)
+        Mean level over the pixels of each feature.
+    """
+    ndim = x.ndim - 2
+    if noise_std.ndim <= 1:
+        grid = [(n + -n % multiple) // factor for n in x.shape[2:]]
+        levels = noise_std.reshape(-1, 1, *[1] * ndim)
+        return levels.expand(x.shape[0], 1, *grid).to(x)
+    levels = noise_std.expand(x.shape[0], 1, *x.shape[2:]).to(x)
+    pool = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}[ndim]
+    return pool(factor)(pad_to_multiple(levels, multiple, ndim))
+
+
+class GridMean(nn.Module):
+    """Means over a grid of cells, ``(B, C, *n)`` to ``(B, C, *grid)``.
+
+    Those of ``nn.AdaptiveAvgPool``, which an ONNX model knows for one size only.
+
+    Parameters
+    ----------
+    grid : int
+        Cells along every axis; those of a shorter axis overlap.
+    ndim : int
+        Number of spatial axes.
+    """
+
+    def __init__(self, grid: int, ndim: int):
+        super().__init__()
+        self.grid, self.ndim = grid, ndim
+
+    def forward(self, x: Tensor) -> Tensor:
+        cells = torch.arange(self.grid, device=x.device)[:, None]
+        for axis in range(-self.ndim, 0):
+            n = x.shape[axis]
+            places = torch.arange(n, device=x.device)
+            start = cells * n // self.grid
+            stop = ((cells + 1) * n + self.grid - 1) // self.grid
+            inside = ((start <= places) & (places < stop)).to(x)
+            weights = inside / inside.sum(1, keepdim=True)
+            x = (x.movedim(axis, -1) @ weights.T).movedim(-1, axis)
+        return x
 
 
 def he_(module: nn.Module, gain: float = 1.0) -> nn.Module:

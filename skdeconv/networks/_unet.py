@@ -2,12 +2,15 @@
 
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
 from skdeconv.networks._layers import (
     CONV,
     CONV_TRANSPOSE,
     crop,
+    enlarge,
+    fold_noise_map,
     he_,
     pad_to_multiple,
     pixel_shuffle,
@@ -16,16 +19,17 @@ from skdeconv.networks._layers import (
 
 
 class _ResidualBlock(nn.Module):
-    def __init__(self, width, ndim):
+    def __init__(self, width, ndim, dropout):
         super().__init__()
         conv = CONV[ndim]
         self.first = he_(conv(width, width, 3, padding=1, bias=False))
         # A small second layer makes the block start close to the identity.
         self.second = he_(conv(width, width, 3, padding=1, bias=False), gain=0.1)
         self.relu = nn.ReLU(inplace=True)
+        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(self.relu(self.first(x)))
+        return x + self.second(self.dropout(self.relu(self.first(x))))
 
 
 class UNet(nn.Module):
@@ -42,26 +46,35 @@ class UNet(nn.Module):
                 blocks, w2 --------------------/
 
     A block is ``x + conv 3 (ReLU (conv 3 (x)))`` without bias or normalisation. Images
-    of any size are padded inside by repeating their last pixels.
+    of any size are padded inside by repeating their last pixels. With `upscale` the
+    last convolution answers ``(2 * upscale)**ndim`` pixels a feature, and the residual
+    is taken from the interpolated input.
 
     Parameters
     ----------
     in_channels : int
         Channels of the input.
     out_channels : int
-        Channels of the output.
+        Channels of the output; where the input has as many or more, the network
+        answers its first channels less a residual.
     ndim : int, default=2
         Number of spatial axes.
     width : int, default=48
         Channels of the first level; the others have 2 and 8/3 times as many.
     n_blocks : int, default=2
         Residual blocks per level and side.
+    upscale : int, default=1
+        How many times longer the axes of the output are.
+    noise_map : bool, default=False
+        Whether ``forward`` takes noise levels, which go in as one more channel.
+    dropout : float, default=0.0
+        Share of the features of a block that training sets to 0, in [0, 1).
 
     Notes
     -----
-    After U-Net [1]_ and DRUNet [2]_, with which it shares bias-free residual blocks
-    and 2x2 transposed convolutions; unlike them it works on pixel-unshuffled input and
-    takes no noise map.
+    After U-Net [1]_ and DRUNet [2]_, with which it shares bias-free residual blocks,
+    2x2 transposed convolutions and the noise map; unlike them it works on
+    pixel-unshuffled input.
 
     References
     ----------
@@ -86,18 +99,24 @@ class UNet(nn.Module):
         ndim: int = 2,
         width: int = 48,
         n_blocks: int = 2,
+        upscale: int = 1,
+        noise_map: bool = False,
+        dropout: float = 0.0,
     ):
         super().__init__()
-        self.ndim = ndim
+        self.ndim, self.upscale, self.noise_map = ndim, upscale, noise_map
         conv, conv_transpose = CONV[ndim], CONV_TRANSPOSE[ndim]
         widths = [width, 2 * width, max(1, round(8 * width / 3))]
         self.multiple = 2 ** len(widths)
 
         def blocks(w):
-            return nn.Sequential(*(_ResidualBlock(w, ndim) for _ in range(n_blocks)))
+            return nn.Sequential(
+                *(_ResidualBlock(w, ndim, dropout) for _ in range(n_blocks))
+            )
 
         folded = 2**ndim
-        self.head = he_(conv(in_channels * folded, width, 3, padding=1, bias=False))
+        entering = in_channels * folded + noise_map
+        self.head = he_(conv(entering, width, 3, padding=1, bias=False))
         self.encoders = nn.ModuleList(blocks(w) for w in widths)
         self.decoders = nn.ModuleList(blocks(w) for w in widths[:-1])
         pairs = list(pairwise(widths))
@@ -107,27 +126,43 @@ class UNet(nn.Module):
         self.ups = nn.ModuleList(
             he_(conv_transpose(b, a, 2, stride=2, bias=False)) for a, b in pairs
         )
-        tail = conv(width, out_channels * folded, 3, padding=1, bias=False)
+        leaving = out_channels * (2 * upscale) ** ndim
+        tail = conv(width, leaving, 3, padding=1, bias=False)
         # Small, so that the network starts close to returning its input.
         self.tail = he_(tail, gain=0.1)
-        self.residual = in_channels == out_channels
+        self.out_channels = out_channels
+        self.residual = in_channels >= out_channels
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map images to images of the same size.
+    def forward(self, x: Tensor, noise_std: Tensor | None = None) -> Tensor:
+        """Map images to images of the same size, or `upscale` times larger.
 
         Parameters
         ----------
         x : Tensor of shape (batch, in_channels, *spatial)
             Images of any size.
+        noise_std : Tensor of shape (batch,) or (batch, 1, *spatial), default=None
+            Noise levels of images or pixels, in the units of `x`; needed where there
+            is a `noise_map`.
 
         Returns
         -------
-        y : Tensor of shape (batch, out_channels, *spatial)
-            Images of the size of `x`.
+        y : Tensor of shape (batch, out_channels, *fine)
+            Images of `upscale` times the size of `x`.
+
+        Raises
+        ------
+        ValueError
+            If there is a `noise_map`, but no `noise_std`.
         """
-        shape = tuple(x.shape[-self.ndim :])
+        shape = tuple(self.upscale * n for n in x.shape[-self.ndim :])
         features = pad_to_multiple(x, self.multiple, self.ndim)
-        features = self.head(pixel_unshuffle(features, 2, self.ndim))
+        features = pixel_unshuffle(features, 2, self.ndim)
+        if self.noise_map:
+            if noise_std is None:
+                raise ValueError("noise_std must be given where there is a noise_map.")
+            levels = fold_noise_map(noise_std, x, 2, self.multiple)
+            features = torch.cat([features, levels], dim=1)
+        features = self.head(features)
         skips = []
         for level, encoder in enumerate(self.encoders):
             if level:
@@ -137,5 +172,8 @@ class UNet(nn.Module):
         for level in reversed(range(len(self.ups))):
             features = self.ups[level](features) + skips[level]
             features = self.decoders[level](features)
-        out = crop(pixel_shuffle(self.tail(features), 2, self.ndim), shape)
-        return x - out if self.residual else out
+        out = pixel_shuffle(self.tail(features), 2 * self.upscale, self.ndim)
+        out = crop(out, shape)
+        if not self.residual:
+            return out
+        return enlarge(x[:, : self.out_channels], self.upscale) - out

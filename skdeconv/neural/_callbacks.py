@@ -1,7 +1,6 @@
-"""skorch callbacks: learning rate, validation, early stopping, progress."""
+"""skorch callbacks: averaging, validation, early stopping, divergence, progress."""
 
 import math
-import time
 from copy import deepcopy
 
 import torch
@@ -10,56 +9,19 @@ from tqdm.auto import tqdm
 
 
 class StopTraining(Exception):
-    """Raised by a callback when training is over before its last epoch."""
+    """Raised by a callback when training is over in the middle of an epoch."""
 
 
-class LearningRate(Callback):
-    """Set the learning rate before every step, and end training in time.
+class Resumable(Callback):
+    """Callback whose attributes that end in ``_`` are its whole state."""
 
-    Parameters
-    ----------
-    schedule : {"cosine", "constant"}
-        ``"cosine"`` rises linearly during the first 5 % and falls to 0.5 % of the
-        initial rate.
-    n_steps : int
-        Steps that training will take.
-    max_time : float or None
-        Seconds. The schedule goes by the clock where that is ahead of the steps, so
-        that it ends in full when time is short.
-    """
+    def state_dict(self) -> dict:
+        """Give the state."""
+        return {k: v for k, v in vars(self).items() if k.endswith("_")}
 
-    def __init__(self, schedule, n_steps, max_time=None):
-        self.schedule, self.n_steps, self.max_time = schedule, n_steps, max_time
-
-    def on_train_begin(self, net, **kwargs):
-        self.step_, self.start_ = 0, time.perf_counter()
-
-    def on_batch_begin(self, net, training=False, **kwargs):
-        if not training:
-            return
-        progress = min(self.step_ / self.n_steps, 1)
-        if self.max_time is not None:
-            elapsed = (time.perf_counter() - self.start_) / self.max_time
-            if elapsed >= 1 and self.step_ > 0:
-                raise StopTraining
-            # A slow first step must not make the clock drive what has time enough.
-            if elapsed > 0.1:
-                progress = max(progress, min(elapsed, 1))
-        self.step_ += 1
-        for group in net.optimizer_.param_groups:
-            group["lr"] = net.lr * self._factor(progress)
-
-    def on_epoch_end(self, net, **kwargs):
-        net.history.record("lr", net.optimizer_.param_groups[0]["lr"])
-
-    def _factor(self, progress):
-        if self.schedule == "constant":
-            return 1.0
-        warmup = 0.05
-        if progress < warmup:
-            return (progress + 1 / self.n_steps) / (warmup + 1 / self.n_steps)
-        fall = 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
-        return 0.005 + 0.995 * fall
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from a state."""
+        vars(self).update(state)
 
 
 class Divergence(Callback):
@@ -73,27 +35,70 @@ class Divergence(Callback):
             )
 
 
-class Validation(Callback):
-    """Record the mean PSNR on held-out pairs; keep the best weights if asked to.
+class Averaging(Resumable):
+    """Keep an exponential average of the weights, which becomes the model.
 
     Parameters
     ----------
-    pairs : list of (Tensor, Tensor)
-        Degraded and clean images ``(1, channels, *spatial)`` of range 1; nothing is
-        recorded where there are none.
+    decay : float or None
+        Weight of the past, in [0, 1); it counts for less during the first steps. None
+        averages nothing.
+    """
+
+    def __init__(self, decay):
+        self.decay = decay
+
+    def on_train_begin(self, net, **kwargs):
+        self.step_ = 0
+        if self.decay is not None:
+            # Not by setattr, to which skorch lets no module but in initialize_module.
+            averaged = deepcopy(net.module_).requires_grad_(False).eval()
+            vars(net)["averaged_"] = averaged
+
+    @torch.no_grad()
+    def on_batch_end(self, net, training=False, **kwargs):
+        if self.decay is None or not training:
+            return
+        self.step_ += 1
+        decay = min(self.decay, (1 + self.step_) / (10 + self.step_))
+        new, old = net.module_.state_dict(), net.averaged_.state_dict()
+        floating = [name for name, value in old.items() if value.is_floating_point()]
+        torch._foreach_lerp_(
+            [old[name] for name in floating],
+            [new[name] for name in floating],
+            1 - decay,
+        )
+        for name in old.keys() - floating:
+            old[name].copy_(new[name])
+
+    def on_train_end(self, net, **kwargs):
+        if net.averaged_ is not None:
+            net.module_.load_state_dict(net.averaged_.state_dict())
+            net.averaged_ = None
+
+
+class Validation(Resumable):
+    """Record the mean PSNR on held-out images; keep the best weights if asked to.
+
+    Parameters
+    ----------
+    images : TrainingImages
+        What is held out of.
+    indices : sequence of int
+        The held-out images; nothing is recorded where there are none.
     patience : int or None
         Epochs without a better PSNR after which training stops and the best weights
         return; None only records.
     """
 
-    def __init__(self, pairs, patience=None):
-        self.pairs, self.patience = pairs, patience
+    def __init__(self, images, indices, patience=None):
+        self.images, self.indices, self.patience = images, indices, patience
 
     def on_train_begin(self, net, **kwargs):
         self.best_, self.waited_, self.weights_ = -math.inf, 0, None
 
     def on_epoch_end(self, net, **kwargs):
-        if not self.pairs:
+        if not len(self.indices):
             return
         psnr = self._psnr(net)
         net.history.record("valid_psnr", psnr)
@@ -101,24 +106,24 @@ class Validation(Callback):
         if psnr > self.best_:
             self.best_, self.waited_ = psnr, 0
             if self.patience is not None:
-                self.weights_ = deepcopy(net.module_.state_dict())
+                self.weights_ = deepcopy((net.averaged_ or net.module_).state_dict())
             return
         self.waited_ += 1
         if self.patience is not None and self.waited_ >= self.patience:
-            raise StopTraining
+            net.finished_ = True
 
     def on_train_end(self, net, **kwargs):
         if self.weights_ is not None:
             net.module_.load_state_dict(self.weights_)
-        # The pairs are not part of the fitted estimator.
-        self.weights_, self.pairs = None, []
+        # The images are not part of the fitted estimator.
+        self.weights_, self.images, self.indices = None, None, ()
 
     def _psnr(self, net):
         net.module_.eval()
         with torch.inference_mode():
             errors = [
                 (net.infer(x) - y.to(net.device)).square().mean().clamp(min=1e-12)
-                for x, y in self.pairs
+                for x, y in self.images.whole(self.indices)
             ]
             return float(-10 * torch.stack(errors).log10().mean())
 

@@ -1,56 +1,30 @@
 """Restoration by a convolutional network."""
 
-import inspect
-import warnings
-from contextlib import nullcontext
-from numbers import Integral, Real
-from typing import Self
+from numbers import Integral
+from os import PathLike
 
-import numpy as np
 import torch
-from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import PrintLog
-from torch import Tensor, nn
+from torch import nn
 
-from skdeconv._images import (
-    Images,
-    check_target,
-)
-from skdeconv._params import (
-    Interval,
-    RandomState,
-    StrOptions,
-    check_parameters,
-    draw_seed,
-)
-from skdeconv._ranges import extrema, fits_one, resolve_data_range
+from skdeconv._images import Images, Restored
+from skdeconv._params import Interval, RandomState, StrOptions
 from skdeconv.degradations import Degradation
-from skdeconv.exceptions import DataRangeWarning
-from skdeconv.networks import ConvTransposeNet, UNet
-from skdeconv.neural._callbacks import Divergence, LearningRate, Progress, Validation
-from skdeconv.neural._losses import CRITERIA
-from skdeconv.neural._net import RestorationNet, has_bfloat16, local_seed
-from skdeconv.neural._patches import PatchDataset, PatchLoader, validation_pairs
-from skdeconv.operators import Downsample
-from skdeconv.restorers._base import DATA_RANGE, NDIM, BaseRestorer
-
-MODULES = {"unet": UNet, "conv_transpose": ConvTransposeNet}
-OPTIMIZERS = {
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-    "sgd": torch.optim.SGD,
-}
-PREFIXES = ("module__", "criterion__", "optimizer__", "callbacks__")
-
-# An epoch takes at least this many steps, so that a handful of images still trains.
-MIN_BATCHES = 16
-# Pixels that pass through the network at once when predicting.
-PREDICT_PIXELS = 2**20
+from skdeconv.neural._base import NetworkRestorer, refuse_unknown
+from skdeconv.neural._ensembles import dropped_out, turns
+from skdeconv.neural._losses import CRITERIA, NEIGHBOURHOODS
+from skdeconv.neural._net import local_seed
+from skdeconv.neural._supervision import (
+    SURE,
+    Neighbor2Neighbor,
+    Noise2Void,
+    Supervised,
+)
+from skdeconv.restorers._base import PSF
 
 
-class DeconvRestorer(BaseRestorer):
+class DeconvRestorer(NetworkRestorer):
     r"""Convolutional network that maps degraded images to clean ones.
 
     An encoder of convolutions and a decoder of transposed convolutions
@@ -63,17 +37,26 @@ class DeconvRestorer(BaseRestorer):
 
     Parameters
     ----------
-    module : {"unet", "conv_transpose"} or class of nn.Module, default="unet"
-        The network. A class is built with those of the arguments ``in_channels``,
-        ``out_channels`` and ``ndim`` that its constructor takes, and with `module__*`.
-    criterion : {"mse", "l1", "charbonnier"} or class of nn.Module, default="mse"
-        Training loss, called with prediction and target.
-    optimizer : {"adam", "adamw", "sgd"} or class of Optimizer, default="adam"
-        Optimiser.
+    module : str or class of nn.Module, default="unet"
+        The network: ``"unet"``, ``"conv_transpose"``, ``"rednet"``, ``"dncnn"``,
+        ``"autoencoder"`` or ``"fsrcnn"``, of :mod:`skdeconv.networks`. A class is built
+        with those of the arguments ``in_channels``, ``out_channels``, ``ndim`` and
+        ``upscale`` that its constructor takes, and with `module__*`. One with a true
+        attribute ``noise_map``, such as ``module__noise_map=True`` gives the default,
+        is called with the noise level of every image, too.
+    criterion : str or class of nn.Module, default="mse"
+        Training loss, called with prediction and target: ``"mse"``, ``"l1"``,
+        ``"charbonnier"``, ``"ssim"``, ``"frequency"``, or ``"mixed"`` with
+        ``criterion__weights={"ssim": 0.84, "l1": 0.16}``.
+    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"} or class, default="adam"
+        Optimiser, or a subclass of ``torch.optim.Optimizer``.
     lr : float, default=1e-3
         Largest learning rate.
-    lr_schedule : {"cosine", "constant"}, default="cosine"
-        How the learning rate evolves over the training.
+    lr_schedule : {"cosine", "one_cycle", "plateau", "constant"}, default="cosine"
+        How the learning rate evolves over the training: a rise over 5 % of the steps
+        and a fall along a cosine; a long rise and a fall to nothing; halved whenever
+        five epochs brought nothing to ``"valid_psnr"``, or where there is none to
+        ``"train_loss"``; or not at all.
     max_epochs : int, default=100
         Epochs to train.
     max_time : float or None, default=None
@@ -81,7 +64,14 @@ class DeconvRestorer(BaseRestorer):
         the clock, so that it still ends with small steps; the result then depends on
         the speed of the machine.
     batch_size : int, default=16
-        Patches per training step.
+        Patches that pass through the network at once.
+    accumulation_steps : int, default=1
+        Batches whose gradients are added up for one step: memory of one, effect of all.
+    max_grad_norm : float or None, default=None
+        Largest norm of a gradient; longer ones are shortened.
+    ema_decay : float or None, default=None
+        Decay of an exponential moving average of the weights, which becomes the model;
+        0.999 averages over about the last 1000 steps.
     patch_size : int, default=64
         Length of the training patches along every axis, in pixels; it shrinks to the
         smallest image.
@@ -95,7 +85,31 @@ class DeconvRestorer(BaseRestorer):
         False.
     degradation : Degradation or None, default=None
         Train on pairs of (degraded afresh, clean) patches; clean is y where given,
-        else X.
+        else X. Ranges of strengths, as in ``GaussianNoise((0, 55))``, are drawn from
+        for every patch.
+    supervision : {"noise2void", "neighbor2neighbor", "sure"} or None, default=None
+        How to learn from noisy images alone, without y: from the pixels around a pixel
+        [2]_, from pixels beside each other [3]_, or by Stein's estimate of the error,
+        which needs the noise level [4]_. The noise must not be correlated between
+        pixels, and Gaussian for ``"sure"``. A y only serves to record
+        ``"valid_psnr"``. None learns from pairs; two shots of one scene are such a
+        pair, too (Noise2Noise [5]_).
+    psf : array-like of shape (*spatial) or None, default=None
+        With a `supervision` that is not ``"neighbor2neighbor"``: the blur that stands
+        between the clean image and X. The loss then compares blurred predictions with
+        X, and asks that predictions which are turned, blurred and made noisy again be
+        restored to themselves [6]_.
+    noise_std : float or "auto", default="auto"
+        Noise level of X, in its units, for ``supervision="sure"`` and for networks that
+        are told; ``"auto"`` estimates it for every image, or takes that of the
+        `degradation`.
+    upscale : int, default=1
+        How many times longer the axes of y and of the answer are than those of X.
+    self_ensemble : bool, default=False
+        Whether ``predict`` averages over all flips and turns of an image, eight of
+        them with two axes. Right where the degradation has no direction.
+    n_draws : int, default=16
+        Predictions that ``predict(X, return_std=True)`` draws.
     validation_fraction : float, default=0.1
         Fraction of the images, at random, that is held out to record
         ``"valid_psnr"`` per epoch; rounded, so that few images may give none. 0 trains
@@ -107,6 +121,10 @@ class DeconvRestorer(BaseRestorer):
         Patience of the early stopping, in epochs.
     callbacks : list of skorch callbacks or None, default=None
         Passed on to skorch; they are cloned first.
+    checkpoint : str, path-like or None, default=None
+        File in which the state of ``fit`` is kept after every epoch. Where it exists,
+        ``fit`` goes on from it as if it had never been interrupted; it must be of the
+        same parameters and data. States of `callbacks` are not kept.
     device : str, default="auto"
         ``"cpu"``, ``"cuda"`` or ``"auto"``, which takes CUDA where there is any.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -169,6 +187,17 @@ class DeconvRestorer(BaseRestorer):
     .. [1] X.-J. Mao, C. Shen, Y.-B. Yang, "Image restoration using very deep
        convolutional encoder-decoder networks with symmetric skip connections",
        NIPS 2016. https://arxiv.org/abs/1603.09056
+    .. [2] A. Krull, T.-O. Buchholz, F. Jug, "Noise2Void - Learning denoising from
+       single noisy images", CVPR 2019. :doi:`10.1109/CVPR.2019.00223`
+    .. [3] T. Huang et al., "Neighbor2Neighbor: Self-supervised denoising from single
+       noisy images", CVPR 2021. :doi:`10.1109/CVPR46437.2021.01454`
+    .. [4] S. Soltanayev, S. Y. Chun, "Training deep learning based denoisers without
+       ground truth data", NeurIPS 2018. https://arxiv.org/abs/1803.01314
+    .. [5] J. Lehtinen et al., "Noise2Noise: Learning image restoration without clean
+       data", ICML 2018. https://arxiv.org/abs/1803.04189
+    .. [6] D. Chen, J. Tachella, M. E. Davies, "Robust equivariant imaging: a fully
+       unsupervised framework for learning to image from noisy and partial
+       measurements", CVPR 2022. https://arxiv.org/abs/2111.12855
 
     Examples
     --------
@@ -184,38 +213,14 @@ class DeconvRestorer(BaseRestorer):
     (8, 32, 32)
     """
 
-    _compute_dtype = np.float32
-    _output_dtypes = ("float32",)
-
     _parameter_constraints: dict = {
-        "module": [StrOptions(set(MODULES)), type],
+        **NetworkRestorer._parameter_constraints,
         "criterion": [StrOptions(set(CRITERIA)), type],
-        "optimizer": [StrOptions(set(OPTIMIZERS)), type],
-        "lr": [Interval(Real, 0, None, closed="neither")],
-        "lr_schedule": [StrOptions({"cosine", "constant"})],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "max_time": [Interval(Real, 0, None, closed="neither"), None],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "patch_size": [Interval(Integral, 1, None, closed="left")],
-        "patches_per_epoch": [
-            Interval(Integral, 1, None, closed="left"),
-            StrOptions({"auto"}),
-        ],
-        "augment": ["boolean"],
-        "degradation": [Degradation, None],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "early_stopping": ["boolean"],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "callbacks": [list, None],
-        "device": [str],
-        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
-        "compile": ["boolean"],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-        "ndim": NDIM,
-        "data_range": DATA_RANGE,
-        "clip": ["boolean"],
+        "supervision": [StrOptions({"noise2void", "neighbor2neighbor", "sure"}), None],
+        "psf": PSF,
+        "upscale": [Interval(Integral, 1, None, closed="left")],
+        "self_ensemble": ["boolean"],
+        "n_draws": [Interval(Integral, 2, None, closed="left")],
     }
 
     def __init__(
@@ -229,14 +234,24 @@ class DeconvRestorer(BaseRestorer):
         max_epochs: int = 100,
         max_time: float | None = None,
         batch_size: int = 16,
+        accumulation_steps: int = 1,
+        max_grad_norm: float | None = None,
+        ema_decay: float | None = None,
         patch_size: int = 64,
         patches_per_epoch: int | str = "auto",
         augment: bool = True,
         degradation: Degradation | None = None,
+        supervision: str | None = None,
+        psf: ArrayLike | None = None,
+        noise_std: float | str = "auto",
+        upscale: int = 1,
+        self_ensemble: bool = False,
+        n_draws: int = 16,
         validation_fraction: float = 0.1,
         early_stopping: bool = False,
         n_iter_no_change: int = 10,
         callbacks: list | None = None,
+        checkpoint: str | PathLike | None = None,
         device: str = "auto",
         precision: str = "auto",
         compile: bool = False,
@@ -256,14 +271,24 @@ class DeconvRestorer(BaseRestorer):
         self.max_epochs = max_epochs
         self.max_time = max_time
         self.batch_size = batch_size
+        self.accumulation_steps = accumulation_steps
+        self.max_grad_norm = max_grad_norm
+        self.ema_decay = ema_decay
         self.patch_size = patch_size
         self.patches_per_epoch = patches_per_epoch
         self.augment = augment
         self.degradation = degradation
+        self.supervision = supervision
+        self.psf = psf
+        self.noise_std = noise_std
+        self.upscale = upscale
+        self.self_ensemble = self_ensemble
+        self.n_draws = n_draws
         self.validation_fraction = validation_fraction
         self.early_stopping = early_stopping
         self.n_iter_no_change = n_iter_no_change
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.device = device
         self.precision = precision
         self.compile = compile
@@ -273,317 +298,121 @@ class DeconvRestorer(BaseRestorer):
         self.ndim = ndim
         self.data_range = data_range
         self.clip = clip
-        _refuse_unknown(module__kwargs)
+        refuse_unknown("DeconvRestorer", module__kwargs)
         self._kwargs = module__kwargs
 
-    def get_params(self, deep: bool = True) -> dict:
-        """Get the parameters, those passed on to skorch included.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to include the parameters of nested estimators.
-
-        Returns
-        -------
-        params : dict
-            Values by name.
-        """
-        return super().get_params(deep) | self._kwargs
-
-    def set_params(self, **params) -> Self:
-        """Set parameters.
-
-        Parameters
-        ----------
-        **params : dict
-            Values by name; ``module__*`` and its like are passed on to skorch.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-        """
-        passed_on = {k: params.pop(k) for k in list(params) if k.startswith(PREFIXES)}
-        super().set_params(**params)
-        self._kwargs = self._kwargs | passed_on
-        return self
-
-    @property
-    def _requires_y(self):
-        return self.degradation is None
-
-    @property
-    def history_(self):
-        check_is_fitted(self)
-        return self.net_.history
-
-    @property
-    def n_iter_(self):
-        return len(self.history_)
-
-    def partial_fit(self, X: Images, y: Images | None = None) -> Self:
-        """Train for one more epoch, at the constant rate `lr`.
+    def predict(
+        self, X: Images, mask: Images | None = None, return_std: bool = False
+    ) -> Restored | tuple[Restored, Restored]:
+        """Restore images.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, *spatial[, n_channels]) or list of images
-            Degraded images, or clean ones where there is a `degradation`.
-        y : array-like or list, of the shapes of X, default=None
-            Clean images.
+            Degraded images, in the units and with the channels of those in ``fit``.
+        mask : array-like or list, of the shapes of X, default=None
+            Weights of the pixels, bool or in [0, 1], where ``fit`` had one too; 0 marks
+            a pixel that is missing. The channel axis may be left out.
+        return_std : bool, default=False
+            Whether to tell how far apart `n_draws` predictions are that leave features
+            out at random, as in training: what the network is unsure of. It needs
+            ``module__dropout``, or a module with dropout layers of its own.
 
         Returns
         -------
-        self : object
-            The estimator, trained a little further.
+        X_restored : ndarray or list, of the shapes of X
+            Restored images in the units of X; the mean over the draws, if asked for
+            the standard deviation.
+        std : ndarray or list, of the shapes of X_restored
+            Standard deviation over the draws; only with `return_std`.
+
+        Raises
+        ------
+        ValueError
+            If the data do not fit those of ``fit``, or there is nothing to draw.
         """
-        check_parameters(self)
-        first = not self.__sklearn_is_fitted__()
-        self.psf_ = None
-        images = self._check_X(X, reset=first)
-        target = check_target(y, images) if y is not None or self._requires_y else None
-        if first:
-            self.data_range_ = resolve_data_range(self.data_range, images, target)
-        with self._unfitted_on_error() if first else nullcontext():
-            self._train(images, target, epochs=1, schedule="constant", restart=first)
-        return self
+        if not return_std:
+            return super().predict(X, mask)
+        check_is_fitted(self)
+        images = self._check_X(X, reset=False)
+        weights = self._check_mask(mask, images)
+        spreads = []
 
-    def _fit(self, images, target, weights=None):
-        kept = hasattr(self, "net_") and self._built_of["channels"] == images.n_channels
-        self._train(
-            images,
-            target,
-            epochs=self.max_epochs,
-            schedule=self.lr_schedule,
-            restart=not (self.warm_start and kept),
-        )
+        def draw(x, weight=None):
+            with local_seed(0, self.net_.device):
+                draws = [self._restore_chunk(x, weight) for _ in range(self.n_draws)]
+            std, mean = torch.std_mean(torch.stack(draws), dim=0)
+            spreads.append(std)
+            return mean
 
-    def _train(self, images, target, *, epochs, schedule, restart):
-        self._check_names()
-        if restart:
-            self._rng = np.random.default_rng(draw_seed(self.random_state))
-            # Apart, so that patches are the same however epochs are split into calls.
-            self._torch_rng = self._rng.spawn(1)[0]
-        clean, degraded = target, images
-        if self.degradation is not None:
-            self.degradation._check_steps()
-            if self.degradation._n_spatial() != self.ndim:
+        with dropped_out(self.net_.module_) as n_layers:
+            if not n_layers:
                 raise ValueError(
-                    f"degradation acts on {self.degradation._n_spatial()} spatial "
-                    f"axes, but ndim is {self.ndim}."
+                    "return_std needs a network with dropout, got none in "
+                    f"{self.module!r}; fit with module__dropout=0.1, say."
                 )
-            if any(isinstance(s, Downsample) for s in self.degradation.steps):
+            mean = images.map(draw, self._compute_dtype, weights)
+        left = iter(spreads)
+        return mean, images.map(lambda x: next(left), self._compute_dtype)
+
+    @property
+    def _requires_y(self):
+        return self.degradation is None and self.supervision is None
+
+    @property
+    def _self_supervised(self):
+        return self.supervision is not None
+
+    @property
+    def _needs_noise(self):
+        return self.supervision == "sure"
+
+    def _objective(self):
+        if self.supervision is None:
+            return Supervised()
+        if self.supervision == "neighbor2neighbor":
+            return Neighbor2Neighbor()
+        return {"noise2void": Noise2Void, "sure": SURE}[self.supervision](self.psf_)
+
+    def _criterion(self):
+        return CRITERIA.get(self.criterion, self.criterion)
+
+    def _check_sense(self, images, target, weights):
+        super()._check_sense(images, target, weights)
+        if self.supervision is None:
+            if self.psf_ is not None:
                 raise ValueError(
-                    "degradation must keep the size of images: no network here refines "
-                    f"coarser pixels, got {self.degradation.steps!r}."
+                    "psf tells a network that learns without clean images what stands "
+                    "between them and X; with supervision=None pass psf=None."
                 )
-            self.degradation._check_fits(images)
-            clean, degraded = (images if target is None else target), None
-        train, held_out = self._split(len(clean))
-        dataset = PatchDataset(
-            None if degraded is None else degraded.select(train),
-            clean.select(train),
-            degradation=self.degradation,
-            patch_size=self.patch_size,
-            n_patches=(
-                None if self.patches_per_epoch == "auto" else self.patches_per_epoch
-            ),
-            augment=self.augment,
-            data_range=self.data_range_,
-            rng=self._rng,
-        )
-        pairs = []
-        if len(held_out):
-            pairs = validation_pairs(
-                None if degraded is None else degraded.select(held_out),
-                clean.select(held_out),
-                self.degradation,
-                self.data_range_,
+            return
+        if self.degradation is not None or self.upscale != 1:
+            raise ValueError(
+                f"supervision={self.supervision!r} learns from X as it is; pass "
+                f"degradation=None and upscale=1, got {self.degradation!r} and "
+                f"{self.upscale}."
             )
-        min_batches = MIN_BATCHES if self.patches_per_epoch == "auto" else 1
-        steps = epochs * len(PatchLoader(dataset, self.batch_size, min_batches))
-        callbacks = self._own_callbacks(schedule, steps, pairs)
-        device = self._device()
-        built_of = self._network_parameters()
-        if restart:
-            self.net_ = self._build(images.n_channels, callbacks, min_batches, device)
-            with local_seed(int(self._torch_rng.integers(2**31)), device):
-                self._initialize()
-            self._check_module(dataset)
-            self._built_of = built_of
-        else:
-            if built_of != self._built_of:
-                old = self._built_of
-                changed = sorted(k for k, v in built_of.items() if old.get(k) != v)
-                raise ValueError(
-                    "training goes on with the network of the last fit, but "
-                    f"{changed} changed; fit with warm_start=False to start anew."
-                )
-            self.net_.lr, self.net_.batch_size = self.lr, self.batch_size
-            self.net_.iterator_train__min_batches = min_batches
-            self.net_.set_params(**{f"callbacks__{k}": v for k, v in callbacks})
-            self.net_.initialize_callbacks()
-        seed = int(self._torch_rng.integers(2**31))
-        with local_seed(seed, device), self._unfitted_on_error():
-            interrupted = self.net_.train(dataset, epochs)
-        if interrupted:
-            warnings.warn(
-                f"Training was interrupted in epoch {self.n_iter_} of {epochs}; the "
-                "model trained so far is kept.",
-                ConvergenceWarning,
-                stacklevel=3,
+        if self.supervision == "neighbor2neighbor" and self.psf_ is not None:
+            raise ValueError(
+                "supervision='neighbor2neighbor' skips every other pixel and cannot "
+                "take a psf; use 'noise2void' or 'sure'."
+            )
+        if self.supervision == "sure" and self.criterion != "mse":
+            raise ValueError(
+                "supervision='sure' estimates the squared error; criterion must be "
+                f"'mse', got {self.criterion!r}."
+            )
+        if self.criterion in NEIGHBOURHOODS:
+            raise ValueError(
+                f"supervision={self.supervision!r} compares single pixels; criterion "
+                f"must be 'mse', 'l1' or 'charbonnier', got {self.criterion!r}."
             )
 
-    def _in_units_of_fit(self, images):
-        # Integers that a degradation made noisy are floats in the same units, which
-        # those in [0, 1] are plainly not.
-        if images.range_kind == "float":
-            low, high = extrema(images)
-            if self.data_range_ == 1 and not fits_one(low, high):
-                warnings.warn(
-                    f"X lies in [{low:g}, {high:g}], but the network was trained on a "
-                    "range of 1; give X in the same units, or pass data_range.",
-                    DataRangeWarning,
-                    stacklevel=4,
-                )
-            if self.degradation is not None:
-                return self.data_range_ == 1 or not 0 < high <= 1.5
-        return super()._in_units_of_fit(images)
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "net_") and super().__sklearn_is_fitted__()
-
-    def _restore(self, x: Tensor, noise_std=None, weight=None) -> Tensor:
-        step = max(1, PREDICT_PIXELS // x[0, 0].numel())
-        restored = torch.empty_like(x)
-        for start in range(0, len(x), step):
-            part = x[start : start + step] / self.data_range_
-            restored[start : start + step] = self.net_.infer(part)
-        return restored.mul_(self.data_range_)
-
-    def _check_names(self):
-        for name in ("module", "criterion", "optimizer"):
-            value = getattr(self, name)
-            base = torch.optim.Optimizer if name == "optimizer" else nn.Module
-            if isinstance(value, type) and not issubclass(value, base):
-                raise ValueError(
-                    f"{name} must be a name or a subclass of {base.__name__}, got "
-                    f"{value!r}."
-                )
-
-    def _split(self, n_images):
-        """Draw which images are trained on and which are held out."""
-        n_held_out = round(self.validation_fraction * n_images)
-        if self.early_stopping:
-            n_held_out = max(1, n_held_out)
-            if self.validation_fraction == 0 or n_images < 2:
-                raise ValueError(
-                    "early_stopping needs at least two images and a positive "
-                    f"validation_fraction, got {n_images} image(s) and "
-                    f"{self.validation_fraction}."
-                )
-        n_held_out = min(n_held_out, n_images - 1)
-        order = self._rng.permutation(n_images) if n_held_out else np.arange(n_images)
-        return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
-
-    def _network_parameters(self):
-        """What a network is built of, and cannot be changed by training on."""
-        names = ("module", "criterion", "optimizer", "device", "precision", "compile")
-        built_of = {name: getattr(self, name) for name in names} | self._kwargs
-        return built_of | {"ndim": self.ndim, "channels": self.n_channels_}
-
-    def _initialize(self):
-        try:
-            self.net_.initialize()
-        except TypeError as error:
-            raise ValueError(
-                f"module, criterion or optimizer cannot be built: {error}; check the "
-                f"parameters passed on, here {self._kwargs}."
-            ) from error
-
-    def _own_callbacks(self, schedule, steps, pairs):
-        patience = self.n_iter_no_change if self.early_stopping else None
-        return [
-            ("learning_rate", LearningRate(schedule, steps, self.max_time)),
-            ("divergence", Divergence()),
-            ("validation", Validation(pairs, patience)),
-            ("progress", Progress(steps, shown=self.verbose == 1)),
-        ]
-
-    def _build(self, channels, callbacks, min_batches, device):
-        module = MODULES.get(self.module, self.module)
-        known = inspect.signature(module).parameters
-        built = {
-            f"module__{name}": value
-            for name, value in {
-                "in_channels": channels,
-                "out_channels": channels,
-                "ndim": self.ndim,
-            }.items()
-            if name in known
-        }
-        low = {
-            "auto": (has_bfloat16(device), False),
-            "float32": (False, False),
-            "bfloat16": (True, True),
-        }[self.precision]
-        user = clone(self.callbacks, safe=False) or []
-        return RestorationNet(
-            module,
-            CRITERIA.get(self.criterion, self.criterion),
-            optimizer=OPTIMIZERS.get(self.optimizer, self.optimizer),
-            lr=self.lr,
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
-            iterator_train=PatchLoader,
-            iterator_train__min_batches=min_batches,
-            train_split=None,
-            callbacks=[*callbacks, *user],
-            callbacks__print_log=PrintLog() if self.verbose > 1 else None,
-            device=device,
-            verbose=int(self.verbose > 1),
-            compile=self.compile,
-            train_bfloat16=low[0],
-            infer_bfloat16=low[1],
-            **built | self._kwargs,
-        )
-
-    def _device(self):
-        if self.device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            device = torch.device(self.device)
-        except RuntimeError as error:
-            raise ValueError(
-                f"device must be 'auto', 'cpu' or 'cuda', got {self.device!r}."
-            ) from error
-        if device.type == "cuda" and not torch.cuda.is_available():
-            raise ValueError(f"device is {self.device!r}, but there is no CUDA here.")
-        return self.device
-
-    def _check_module(self, dataset):
-        """Refuse a network whose output does not have the shape of its input."""
-        x, _ = dataset.draw(2)
-        self.net_.module_.eval()
-        try:
-            with torch.inference_mode():
-                shape = tuple(self.net_.infer(x).shape)
-        except RuntimeError as error:
-            raise ValueError(
-                f"module {self.module!r} fails on images of shape {tuple(x.shape)} "
-                f"(batch, channels, *spatial): {error}"
-            ) from error
-        if shape != tuple(x.shape):
-            raise ValueError(
-                "module must map (batch, channels, *spatial) to the same shape, but "
-                f"{self.module!r} turns {tuple(x.shape)} into {shape}."
-            )
-
-
-def _refuse_unknown(kwargs):
-    for name in kwargs:
-        if not name.startswith(PREFIXES):
-            raise TypeError(
-                f"DeconvRestorer() got an unexpected keyword argument {name!r}; only "
-                f"{', '.join(prefix + '*' for prefix in PREFIXES)} are passed on."
-            )
+    def _infer(self, x):
+        if not self.self_ensemble:
+            return super()._infer(x)
+        total, n = 0, 0
+        for turn, turn_back in turns(self.ndim):
+            turned = tuple(turn(tensor) for tensor in x)
+            total, n = total + turn_back(super()._infer(turned)), n + 1
+        return total / n

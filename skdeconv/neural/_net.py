@@ -7,8 +7,9 @@ from contextlib import contextmanager, nullcontext, suppress
 
 import torch
 from skorch import NeuralNet
-from torch import Tensor
+from torch import Tensor, nn
 
+from skdeconv.networks._layers import enlarge
 from skdeconv.neural._callbacks import StopTraining
 
 _SEED_LOCK = threading.RLock()
@@ -34,13 +35,26 @@ def has_bfloat16(device: str) -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
+def takes_noise(module: nn.Module) -> bool:
+    """Whether ``forward`` takes noise levels after the images."""
+    return bool(getattr(module, "noise_map", False))
+
+
 class RestorationNet(NeuralNet):
     """skorch net for images: channels last in memory, bfloat16 where asked for.
+
+    A batch is ``(x, y)``, where x is a tensor, or a tensor and noise levels.
 
     Parameters
     ----------
     *args
         As for ``skorch.NeuralNet``.
+    objective : callable
+        ``objective(net, x, y)`` gives the loss of a batch, and the prediction.
+    accumulation_steps : int, default=1
+        Parts into which a batch is split to save memory.
+    enlarge_by : int, default=1
+        Factor by which images are interpolated before the network sees them.
     train_bfloat16 : bool, default=False
         Whether training runs under autocast.
     infer_bfloat16 : bool, default=False
@@ -49,7 +63,22 @@ class RestorationNet(NeuralNet):
         As for ``skorch.NeuralNet``.
     """
 
-    def __init__(self, *args, train_bfloat16=False, infer_bfloat16=False, **kwargs):
+    # Averaged weights, which predict in the place of the others while training runs.
+    averaged_ = None
+
+    def __init__(
+        self,
+        *args,
+        objective,
+        accumulation_steps=1,
+        enlarge_by=1,
+        train_bfloat16=False,
+        infer_bfloat16=False,
+        **kwargs,
+    ):
+        self.objective = objective
+        self.accumulation_steps = accumulation_steps
+        self.enlarge_by = enlarge_by
         self.train_bfloat16 = train_bfloat16
         self.infer_bfloat16 = infer_bfloat16
         super().__init__(*args, **kwargs)
@@ -62,25 +91,47 @@ class RestorationNet(NeuralNet):
         return self
 
     def infer(self, x, **fit_params) -> Tensor:
-        x = x.to(self.device)
+        training = self.module_.training
+        module = self.averaged_ if self.averaged_ and not training else self.module_
+        return self.run(module, x)
+
+    def run(self, module, x) -> Tensor:
+        """Apply a network to an input, in the precision of its mode."""
+        x, *levels = x if isinstance(x, tuple | list) else (x,)
+        x = enlarge(x.to(self.device), self.enlarge_by)
+        levels = [level.to(self.device) for level in levels if takes_noise(module)]
         if x.ndim == 4:
             x = x.contiguous(memory_format=torch.channels_last)
-        low = self.train_bfloat16 if self.module_.training else self.infer_bfloat16
+        low = self.train_bfloat16 if module.training else self.infer_bfloat16
         autocast = (
             torch.autocast(x.device.type, torch.bfloat16) if low else nullcontext()
         )
         with autocast:
-            return self.module_(x).float()
+            return module(x, *levels).float()
 
-    def get_loss(self, y_pred, y_true, *args, **kwargs):
-        return self.criterion_(y_pred, y_true.to(self.device))
+    def train_step_single(self, batch, **fit_params):
+        self._set_training(True)
+        x, y = (_move(tensors, self.device) for tensors in batch)
+        parts = zip(*(_split(t, self.accumulation_steps) for t in (x, y)), strict=True)
+        total, predictions = 0.0, []
+        for x_part, y_part in parts:
+            loss, prediction = self.objective(self, x_part, y_part)
+            share = len(y_part) / len(y)
+            (share * loss).backward()
+            total = total + share * loss.detach()
+            predictions.append(prediction.detach())
+        y_pred = torch.cat(predictions) if len(predictions) > 1 else predictions[0]
+        return {"loss": total, "y_pred": y_pred}
 
     def train(self, dataset, epochs: int) -> bool:
         """Train for some epochs; tell whether the user interrupted it."""
-        interrupted = False
+        interrupted = self.cut_short_ = self.finished_ = False
         self.notify("on_train_begin", X=dataset, y=None)
         try:
-            self.fit_loop(dataset, None, epochs=epochs)
+            # A callback may have restored a training that was under way, or over.
+            for _ in range(epochs - self.epochs_done_):
+                if not self.finished_:
+                    self.fit_loop(dataset, None, epochs=1)
         except StopTraining:
             self._close_epoch()
         except KeyboardInterrupt as interrupt:
@@ -102,6 +153,7 @@ class RestorationNet(NeuralNet):
         if not row["batches"]:
             self.history.pop()
             return
+        self.cut_short_ = True
         with suppress(StopTraining, KeyboardInterrupt):
             self.notify("on_epoch_end", dataset_train=None, dataset_valid=None)
 
@@ -122,3 +174,17 @@ def _inside_search():
             return True
         frame = frame.f_back
     return False
+
+
+def _move(batch, device):
+    """Bring a tensor, or a tuple of them, to a device."""
+    if isinstance(batch, tuple | list):
+        return tuple(tensor.to(device) for tensor in batch)
+    return batch.to(device)
+
+
+def _split(batch, n):
+    """Split tensors, or tuples of them, into n parts of about the same size."""
+    if isinstance(batch, tuple | list):
+        return list(zip(*(_split(tensor, n) for tensor in batch), strict=True))
+    return batch.tensor_split(min(n, len(batch))) if n > 1 else [batch]

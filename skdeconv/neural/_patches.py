@@ -1,6 +1,6 @@
 """Random patches, cut, turned and degraded on the fly."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import permutations
 
 import numpy as np
@@ -11,29 +11,28 @@ from torch.utils.data import Dataset
 from skdeconv._images import ImageBatch, to_tensor
 
 
-class PatchDataset(Dataset):
-    """Endless random patches of image pairs, or of clean images degraded afresh.
+class TrainingImages:
+    """Degraded and clean images, and how a network is to see them.
 
-    Memory does not grow with their number: a patch exists only while its batch does.
+    Nothing is copied: images may lie on disk.
 
     Parameters
     ----------
     inputs : ImageBatch or None
-        Degraded images; None where `degradation` makes them.
+        Degraded images; None where they are made of the targets.
     targets : ImageBatch
-        Clean images.
-    degradation : Degradation or None
-        Applied to every clean patch anew.
-    patch_size : int
-        Length of a patch along every axis; it shrinks to the smallest image.
-    n_patches : int or None
-        Patches per epoch; None covers the pixels about once.
-    augment : bool
-        Whether patches are flipped and turned at random.
-    data_range : float
+        Clean images, or degraded ones where a network learns from nothing else.
+    weights : ImageBatch or None, default=None
+        Weights of the pixels of the inputs, which join them as channels.
+    degradation : Degradation or None, default=None
+        What makes degraded images of the targets.
+    data_range : float, default=1.0
         Intensities are divided by it.
-    rng : numpy.random.Generator
-        Source of randomness.
+    upscale : int, default=1
+        How many times longer the axes of the targets are than those of the inputs.
+    noise_std : sequence of float, "measured" or None, default=None
+        Noise level of every image, in the units of the images; ``"measured"`` takes
+        what the noises of the degradation did. None where the network does not ask.
     """
 
     def __init__(
@@ -41,64 +40,173 @@ class PatchDataset(Dataset):
         inputs: ImageBatch | None,
         targets: ImageBatch,
         *,
-        degradation,
+        weights: ImageBatch | None = None,
+        degradation=None,
+        data_range: float = 1.0,
+        upscale: int = 1,
+        noise_std: Sequence[float] | str | None = None,
+    ):
+        self.inputs, self.targets, self.weights = inputs, targets, weights
+        self.degradation, self.data_range = degradation, data_range
+        self.upscale, self.noise_std = upscale, noise_std
+
+    def __len__(self):
+        return len(self.targets)
+
+    def pair(self, clean, degraded, weight, indices, generator, crop):
+        """Make what a network trains on: its input, of range 1, and the target.
+
+        Parameters
+        ----------
+        clean : Tensor of shape (n, channels, *spatial)
+            Pieces of the targets.
+        degraded : Tensor or None
+            The same pieces of the inputs.
+        weight : Tensor or None
+            The same pieces of the weights.
+        indices : sequence of int
+            The images from which the pieces come.
+        generator : torch.Generator
+            Source of the noise.
+        crop : bool
+            Whether to cut off what a border touches.
+
+        Returns
+        -------
+        x : Tensor or (Tensor, Tensor)
+            Input, and its noise levels ``(n,)`` where the network asks for them.
+        y : Tensor
+            Target.
+        """
+        levels = self.noise_std
+        if degraded is None:
+            degraded = clean
+        if self.degradation is not None:
+            quiet = self.degradation._without_noise()
+            if crop:
+                whole = clean
+                degraded, clean = self.degradation._degrade_pair(whole, generator)
+                undisturbed = quiet and quiet._degrade_pair(whole)[0]
+            else:
+                degraded = self.degradation._degrade(clean, generator)
+                undisturbed = quiet and quiet._degrade(clean)
+            if isinstance(levels, str):
+                noise = degraded - (clean if quiet is None else undisturbed)
+                levels = noise.flatten(1).std(dim=1)
+        x, y = degraded / self.data_range, clean / self.data_range
+        if weight is not None:
+            x = torch.cat([x, weight], dim=1)
+        if levels is None:
+            return x, y
+        if not isinstance(levels, Tensor):
+            levels = torch.tensor([levels[i] for i in indices], dtype=torch.float32)
+        return (x, levels / self.data_range), y
+
+    def whole(self, indices) -> Iterator[tuple]:
+        """Yield inputs and targets of whole images, the same at every call."""
+        generator = Generator().manual_seed(0)
+        for i in indices:
+            parts = (self._cut(batch, [(i, (...,), None)]) for batch in self._batches())
+            yield self.pair(*parts, [i], generator, crop=False)
+
+    def _batches(self):
+        return self.targets, self.inputs, self.weights
+
+    def _cut(self, batch, places):
+        """Cut out one piece for every place and stack them."""
+        if batch is None:
+            return None
+        pieces = (np.asarray(batch.data[index])[place] for index, place, _ in places)
+        turns = (turn or _as_it_is for *_, turn in places)
+        pieces = [turn(piece) for turn, piece in zip(turns, pieces, strict=True)]
+        return to_tensor(np.stack(pieces), batch.has_channels, np.float32)
+
+
+class PatchDataset(Dataset):
+    """Endless random patches.
+
+    Memory does not grow with their number: a patch exists only while its batch does.
+
+    Parameters
+    ----------
+    images : TrainingImages
+        What patches are cut from.
+    indices : sequence of int
+        Which of the images.
+    patch_size : int
+        Length of a patch of the inputs along every axis; it shrinks to the smallest
+        image.
+    n_patches : int or None
+        Patches per epoch; None covers the pixels about once.
+    augment : bool
+        Whether patches are flipped and turned at random.
+    rng : numpy.random.Generator
+        Source of randomness.
+    """
+
+    def __init__(
+        self,
+        images: TrainingImages,
+        indices: Sequence[int],
+        *,
         patch_size: int,
         n_patches: int | None,
         augment: bool,
-        data_range: float,
         rng: np.random.Generator,
     ):
-        self.inputs, self.targets = inputs, targets
-        self.degradation = degradation
-        self.augment, self.data_range, self.rng = augment, data_range, rng
-        smallest = np.min(targets.shapes, axis=0)
+        self.images, self.indices = images, np.asarray(indices)
+        self.augment, self.rng = augment, rng
+        upscale, degradation = images.upscale, images.degradation
+        all_shapes = images.targets.shapes
+        self.shapes = [all_shapes[i] for i in self.indices]
+        smallest = np.min(self.shapes, axis=0)
         margins = 0 if degradation is None else degradation._margins().sum(axis=1)
+        wanted = np.minimum(upscale * patch_size, smallest)
         # Real borders need a frame within each image; tiny images cannot afford one.
-        self.keeps_size = np.any(smallest - margins < min(patch_size, *smallest) / 2)
+        self.keeps_size = np.any(smallest - margins < wanted / 2)
         if self.keeps_size:
             margins = 0
-        self.patch = np.minimum(patch_size, smallest - margins)
-        self.cut = self.patch + margins
-        pixels = np.array([np.prod(shape) for shape in targets.shapes], dtype=float)
+        patch = np.minimum(upscale * patch_size, smallest - margins)
+        patch -= patch % upscale
+        if np.any(patch == 0):
+            raise ValueError(
+                f"images must be at least {upscale} pixels long for upscale={upscale}, "
+                f"got one of {tuple(map(int, smallest))}."
+            )
+        self.cut = patch + margins
+        pixels = np.array([np.prod(shape) for shape in self.shapes], dtype=float)
         self.weights = pixels / pixels.sum()
-        covering = int(np.ceil(pixels.sum() / np.prod(self.patch)))
+        covering = int(np.ceil(pixels.sum() / np.prod(patch)))
         self.n_patches = covering if n_patches is None else n_patches
 
     def __len__(self):
         return self.n_patches
 
-    def draw(self, n: int) -> tuple[Tensor, Tensor]:
+    def draw(self, n: int) -> tuple:
         """Draw `n` pairs of patches ``(n, channels, *patch)``, of range 1."""
         which = self.rng.choice(len(self.weights), size=n, p=self.weights)
-        places = [self._place(index) for index in which]
-        batches = [b for b in (self.inputs, self.targets) if b is not None]
-        cut = [
-            to_tensor(
-                np.stack(
-                    [turn(batch.data[index][place]) for index, place, turn in places]
-                ),
-                batch.has_channels,
-                np.float32,
-            )
-            for batch in batches
+        fine = [self._place(index) for index in which]
+        factor = self.images.upscale
+        coarse = [
+            (i, tuple(slice(s.start // factor, s.stop // factor) for s in place), turn)
+            for i, place, turn in fine
         ]
-        if self.degradation is None:
-            x, y = cut
-        else:
-            seed = int(self.rng.integers(2**63))
-            x, y = self._degrade(cut[0], Generator().manual_seed(seed))
-        return x.div_(self.data_range), y.div(self.data_range)
-
-    def _degrade(self, clean, generator):
-        if self.keeps_size:
-            return self.degradation._degrade(clean, generator), clean
-        return self.degradation._degrade_pair(clean, generator)
+        targets, *others = self.images._batches()
+        parts = [self.images._cut(targets, fine)]
+        parts += [self.images._cut(batch, coarse) for batch in others]
+        generator = Generator()
+        if self.images.degradation is not None:
+            generator.manual_seed(int(self.rng.integers(2**63)))
+        indices = [i for i, *_ in fine]
+        return self.images.pair(*parts, indices, generator, crop=not self.keeps_size)
 
     def _place(self, index):
-        room = np.array(self.targets.shapes[index]) - self.cut
-        origin = self.rng.integers(room, endpoint=True)
+        # Patches of the targets begin where a pixel of the inputs does.
+        factor = self.images.upscale
+        room = (np.array(self.shapes[index]) - self.cut) // factor
+        origin = self.rng.integers(room, endpoint=True) * factor
         place = tuple(map(slice, origin, origin + self.cut))
-        return index, place, self._turn() if self.augment else (lambda patch: patch)
+        return self.indices[index], place, self._turn() if self.augment else None
 
     def _turn(self):
         """Draw a flip of each axis and, for cubes, a permutation of the axes."""
@@ -139,19 +247,10 @@ class PatchLoader:
     def __len__(self):
         return max(self.min_batches, -(-len(self.dataset) // self.batch_size))
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[tuple]:
         for _ in range(len(self)):
             yield self.dataset.draw(self.batch_size)
 
 
-def validation_pairs(
-    inputs: ImageBatch | None, targets: ImageBatch, degradation, data_range: float
-) -> list[tuple[Tensor, Tensor]]:
-    """Make the fixed pairs on which an epoch is judged, of range 1."""
-    clean = list(targets.images(np.float32))
-    if inputs is not None:
-        noisy = list(inputs.images(np.float32))
-    else:
-        generator = torch.Generator().manual_seed(0)
-        noisy = [degradation._degrade(y, generator) for y in clean]
-    return [(x / data_range, y / data_range) for x, y in zip(noisy, clean, strict=True)]
+def _as_it_is(patch):
+    return patch

@@ -8,8 +8,8 @@ import pytest
 import tifffile
 from PIL import Image, PngImagePlugin
 
+from skdeconv._io import read_picture
 from skdeconv.cli import main
-from skdeconv.cli._io import read_picture
 from skdeconv.cli._restore import parse_blur, parse_fraction
 from skdeconv.datasets import load_photographs, make_dead_leaves
 from skdeconv.operators import gaussian_psf

@@ -23,7 +23,7 @@ from skdeconv.datasets import make_dead_leaves
 from skdeconv.degradations import GaussianNoise
 from skdeconv.exceptions import DataRangeWarning
 from skdeconv.metrics import psnr
-from skdeconv.neural._patches import PatchDataset
+from skdeconv.neural._patches import PatchDataset, TrainingImages
 from skdeconv.operators import Blur, gaussian_psf
 
 CLEAN = make_dead_leaves(6, shape=(48, 40), random_state=0)
@@ -104,7 +104,7 @@ def test_prediction_does_not_depend_on_the_batch(trained, monkeypatch):
         [trained.predict(NOISY[i : i + 1]) for i in range(len(NOISY))]
     )
     assert np.allclose(whole, alone, atol=1e-5)
-    monkeypatch.setattr("skdeconv.neural._deconv.PREDICT_PIXELS", 1)
+    monkeypatch.setattr("skdeconv.neural._base.PREDICT_PIXELS", 1)
     assert np.allclose(whole, trained.predict(NOISY), atol=1e-5)
 
 
@@ -273,13 +273,11 @@ def test_augmented_patches_are_pieces_of_the_images():
     X = np.arange(2 * 12 * 9, dtype=float).reshape(2, 12, 9)
     images = check_images(X, ndim=2)
     dataset = PatchDataset(
-        images,
-        images,
-        degradation=None,
+        TrainingImages(images, images),
+        [0, 1],
         patch_size=4,
         n_patches=None,
         augment=True,
-        data_range=1.0,
         rng=np.random.default_rng(0),
     )
     x, y = dataset.draw(64)

@@ -1,0 +1,5 @@
+"""Restorers of restorers."""
+
+from skdeconv.meta._ensemble import EnsembleRestorer
+
+__all__ = ["EnsembleRestorer"]

@@ -1,0 +1,84 @@
+"""A training that is taken up where it was left."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from skdeconv.neural._callbacks import Resumable
+from skdeconv.neural._io import read_checkpoint, write_checkpoint
+
+
+class Checkpoint(Resumable):
+    """Keep the state of the training in a file, and begin with what is in it.
+
+    It comes last of the callbacks, whose state it keeps and puts back.
+
+    Parameters
+    ----------
+    path : path-like or None
+        The file, written after every epoch; None keeps nothing.
+    belongs_to : dict of str to str
+        What must be the same for a training to go on: parameters and data, in words.
+    """
+
+    def __init__(self, path, belongs_to):
+        self.path, self.belongs_to = path, belongs_to
+
+    def on_train_begin(self, net, X=None, **kwargs):
+        net.epochs_done_, self.dataset = 0, X
+        if self.path is not None and Path(self.path).exists():
+            self._restore(net, read_checkpoint(Path(self.path)))
+
+    def on_epoch_end(self, net, **kwargs):
+        if self.path is not None and not net.cut_short_:
+            write_checkpoint(Path(self.path), self._state(net))
+
+    def on_train_end(self, net, **kwargs):
+        # The images are not part of the fitted estimator.
+        self.dataset = None
+
+    def _state(self, net):
+        return {
+            "belongs_to": self.belongs_to,
+            "history": json.dumps(list(net.history), default=float),
+            "finished": net.finished_,
+            "patches": self.dataset.rng.bit_generator.state,
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state() if _on_cuda(net) else None,
+            "parts": {name: part.state_dict() for name, part in _parts(net)},
+        }
+
+    def _restore(self, net, state):
+        old = state.get("belongs_to", {})
+        if old != self.belongs_to:
+            changed = sorted(k for k, v in self.belongs_to.items() if old.get(k) != v)
+            raise ValueError(
+                f"checkpoint {str(self.path)!r} is of another training, of other "
+                f"{', '.join(changed)}; give another path, or delete it."
+            )
+        for name, part in _parts(net):
+            part.load_state_dict(state["parts"][name])
+        net.history[:] = json.loads(state["history"])
+        net.epochs_done_, net.finished_ = len(net.history), state["finished"]
+        self.dataset.rng.bit_generator.state = state["patches"]
+        torch.set_rng_state(state["torch"])
+        if _on_cuda(net) and state["cuda"] is not None:
+            torch.cuda.set_rng_state(state["cuda"])
+
+
+def _parts(net):
+    """All that changes while a net trains."""
+    yield "module", net.module_
+    yield "optimizer", net.optimizer_
+    if net.averaged_ is not None:
+        yield "averaged", net.averaged_
+    if hasattr(net.objective, "state_dict"):
+        yield "objective", net.objective
+    for name, callback in net.callbacks_:
+        if isinstance(callback, Resumable):
+            yield name, callback
+
+
+def _on_cuda(net):
+    return str(net.device).startswith("cuda")

@@ -1,0 +1,52 @@
+"""Many predictions of one network: of turned images, and with features left out."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import permutations, product
+
+from torch import Tensor, nn
+
+
+def turns(ndim: int) -> Iterator[tuple[Callable, Callable]]:
+    """Yield the flips and exchanges of axes of a cube, each with what undoes it.
+
+    Parameters
+    ----------
+    ndim : int
+        Number of spatial axes; there are 2, 8 or 48 ways.
+
+    Yields
+    ------
+    turn, turn_back : callable
+        Functions of tensors ``(batch, channels, *spatial)``; others are left alone.
+    """
+    for order in permutations(range(2, 2 + ndim)):
+        back = [2 + order.index(axis) for axis in range(2, 2 + ndim)]
+        for flips in product((False, True), repeat=ndim):
+            axes = [axis for axis, flip in enumerate(flips, 2) if flip]
+
+            def turn(x: Tensor, order=order, axes=axes) -> Tensor:
+                return x if x.ndim < 3 else x.permute(0, 1, *order).flip(axes)
+
+            def turn_back(x: Tensor, back=back, axes=axes) -> Tensor:
+                return x.flip(axes).permute(0, 1, *back)
+
+            yield turn, turn_back
+
+
+@contextmanager
+def dropped_out(module: nn.Module) -> Iterator[int]:
+    """Leave features out inside the block, as in training; tell how many layers do."""
+    layers = [
+        layer
+        for layer in module.modules()
+        if isinstance(layer, nn.modules.dropout._DropoutNd) and layer.p > 0
+    ]
+    before = [layer.training for layer in layers]
+    try:
+        for layer in layers:
+            layer.train()
+        yield len(layers)
+    finally:
+        for layer, training in zip(layers, before, strict=True):
+            layer.train(training)

@@ -1,0 +1,271 @@
+"""Training: averages, schedules, accumulation, checkpoints, what goes together."""
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback
+
+from skdeconv import DeconvRestorer, Degradation
+from skdeconv.datasets import make_dead_leaves
+from skdeconv.degradations import GaussianNoise
+from skdeconv.neural._schedule import LearningRate
+from skdeconv.operators import Downsample
+
+CLEAN = make_dead_leaves(4, shape=(24, 20), random_state=0)
+NOISY = CLEAN + np.random.default_rng(0).normal(0, 0.15, CLEAN.shape).astype("f4")
+
+
+def small(**parameters):
+    defaults = {
+        "module__width": 4,
+        "module__n_blocks": 1,
+        "max_epochs": 2,
+        "patches_per_epoch": 16,
+        "batch_size": 4,
+        "patch_size": 16,
+        "random_state": 0,
+        "precision": "float32",
+    }
+    return DeconvRestorer(**defaults | parameters)
+
+
+def weights(restorer):
+    return torch.cat([p.detach().flatten() for p in restorer.net_.module_.parameters()])
+
+
+class Killed(Exception):
+    pass
+
+
+class Kill(Callback):
+    """End training as a power cut would, in the middle of an epoch."""
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        if len(net.history) == 4 and len(net.history[-1, "batches"]) == 2:
+            raise Killed
+
+
+LONG = {
+    "max_epochs": 6,
+    "validation_fraction": 0.3,
+    "ema_decay": 0.9,
+    "lr_schedule": "plateau",
+    "early_stopping": True,
+    "module__dropout": 0.2,
+    "degradation": Degradation([GaussianNoise((0.0, 0.2))]),
+}
+
+
+def test_a_checkpoint_resumes_exactly(tmp_path):
+    path = tmp_path / "training.pt"
+    straight = small(**LONG).fit(CLEAN)
+    killed = small(**LONG, checkpoint=path, callbacks=[("kill", Kill())])
+    with pytest.raises(Killed):
+        killed.fit(CLEAN)
+    resumed = small(**LONG, checkpoint=path).fit(CLEAN)
+    assert torch.equal(weights(straight), weights(resumed))
+    for name in ("train_loss", "valid_psnr", "lr"):
+        assert straight.history_[:, name] == resumed.history_[:, name]
+    again = small(**LONG, checkpoint=str(path)).fit(CLEAN)
+    assert again.n_iter_ == 6
+    assert torch.equal(weights(again), weights(straight))
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path):
+    path = tmp_path / "training.pt"
+    small(checkpoint=path).fit(NOISY, CLEAN)
+    with pytest.raises(ValueError, match="of another training, of other lr"):
+        small(checkpoint=path, lr=0.1).fit(NOISY, CLEAN)
+    with pytest.raises(ValueError, match="of other data"):
+        small(checkpoint=path).fit(NOISY[:3], CLEAN[:3])
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="damaged"):
+        small(checkpoint=path).fit(NOISY, CLEAN)
+    with pytest.raises(FileNotFoundError):
+        small(checkpoint=tmp_path / "nowhere" / "training.pt").fit(NOISY, CLEAN)
+
+
+def test_the_model_is_the_average_of_the_weights():
+    class Record(Callback):
+        def on_train_begin(self, net, **kwargs):
+            self.weights_ = []
+
+        def on_batch_end(self, net, training=False, **kwargs):
+            flat = torch.cat([p.detach().flatten() for p in net.module_.parameters()])
+            self.weights_.append(flat.clone())
+
+    options = {"ema_decay": 0.7, "callbacks": [("record", Record())]}
+    restorer = small(**options).fit(NOISY, CLEAN)
+    recorded = dict(restorer.net_.callbacks_)["record"].weights_
+    start = small(max_epochs=1, lr=1e-30).fit(NOISY, CLEAN)
+    average = weights(start)
+    for step, new in enumerate(recorded, 1):
+        decay = min(0.7, (1 + step) / (10 + step))
+        average = decay * average + (1 - decay) * new
+    assert torch.allclose(average, weights(restorer), atol=1e-6)
+    assert restorer.net_.averaged_ is None
+
+
+def test_accumulated_batches_make_one_step():
+    whole = small(batch_size=8).fit(NOISY, CLEAN)
+    parts = small(batch_size=2, accumulation_steps=4).fit(NOISY, CLEAN)
+    assert torch.allclose(weights(whole), weights(parts), atol=1e-5)
+    assert not torch.allclose(
+        weights(whole), weights(small(batch_size=2).fit(NOISY, CLEAN)), atol=1e-5
+    )
+
+
+def test_gradients_are_shortened():
+    class Norms(Callback):
+        def on_train_begin(self, net, **kwargs):
+            self.norms_ = []
+
+        def on_batch_end(self, net, training=False, **kwargs):
+            squares = [p.grad.square().sum() for p in net.module_.parameters()]
+            self.norms_.append(float(torch.stack(squares).sum().sqrt()))
+
+    def norms(**options):
+        restorer = small(callbacks=[("norms", Norms())], **options).fit(NOISY, CLEAN)
+        return dict(restorer.net_.callbacks_)["norms"].norms_
+
+    assert min(norms()) > 1e-3
+    assert max(norms(max_grad_norm=1e-3)) == pytest.approx(1e-3, rel=1e-3)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle", "constant"])
+def test_schedules(schedule):
+    rate = LearningRate(schedule, 1000)
+    factors = [rate._factor(step / 1000) for step in range(1000)]
+    assert max(factors) == pytest.approx(1, abs=1e-3)
+    if schedule == "constant":
+        assert min(factors) == 1
+        return
+    peak = int(np.argmax(factors))
+    assert peak == pytest.approx({"cosine": 50, "one_cycle": 300}[schedule], abs=2)
+    assert np.all(np.diff(factors[:peak]) >= 0)
+    assert np.all(np.diff(factors[peak:]) <= 0)
+    assert factors[-1] < 0.006
+
+
+def test_a_plateau_halves_the_rate():
+    restorer = small(lr=1e-12, lr_schedule="plateau", max_epochs=16, patch_size=4)
+    rates = restorer.fit(NOISY, NOISY).history_[:, "lr"]
+    assert rates[0] == 1e-12
+    assert rates[-1] <= 0.5e-12
+
+
+def test_noise_levels_reach_the_network():
+    degradation = Degradation([GaussianNoise((0.0, 0.4))])
+    options = {"module__noise_map": True, "max_epochs": 1}
+    restorer = small(degradation=degradation, **options).fit(CLEAN)
+    quiet, loud, automatic = (
+        restorer.set_params(noise_std=std).predict(NOISY) for std in (0.01, 0.4, "auto")
+    )
+    for a, b in [(quiet, loud), (quiet, automatic), (loud, automatic)]:
+        assert np.abs(a - b).max() > 1e-4
+    pairs = small(**options).fit(NOISY, CLEAN)
+    assert np.isfinite(pairs.predict(NOISY)).all()
+
+
+def test_noise_levels_are_those_of_the_patches():
+    levels = []
+
+    class Look(Callback):
+        def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+            (x, level), y = batch
+            levels.append((level, (x - y).flatten(1).std(dim=1)))
+
+    small(
+        module__noise_map=True,
+        degradation=Degradation([GaussianNoise((10.0, 50.0))]),
+        callbacks=[("look", Look())],
+    ).fit((255 * CLEAN).astype(np.uint8))
+    told, true = (torch.cat(parts) for parts in zip(*levels, strict=True))
+    assert torch.allclose(told, true, rtol=1e-3)
+    assert told.min() > 5 / 255
+    assert told.max() < 60 / 255
+    assert told.std() > 5 / 255
+
+
+def test_finer_pixels():
+    coarse = CLEAN[:, :24:2, ::2]
+    restorer = small(upscale=2, patch_size=8).fit(coarse, CLEAN)
+    assert restorer.predict(coarse).shape == CLEAN.shape
+    assert np.isfinite(restorer.score(coarse, CLEAN))
+    made = small(upscale=2, degradation=Degradation([Downsample(2)])).fit(CLEAN)
+    assert made.predict(coarse).shape == CLEAN.shape
+    plain = small(upscale=2, module="conv_transpose")
+    plain._kwargs = {}
+    assert plain.fit(coarse, CLEAN).predict(coarse).shape == CLEAN.shape
+    with pytest.raises(ValueError, match="y must have the shape"):
+        small(upscale=3).fit(coarse, CLEAN)
+    with pytest.raises(ValueError, match="2 times coarser, but the network refines"):
+        small(degradation=Degradation([Downsample(2)])).fit(CLEAN)
+    with pytest.raises(ValueError, match="at least 3 pixels"):
+        small(upscale=3, degradation=Degradation([Downsample(3)])).fit(CLEAN[:, :2])
+
+
+def test_patches_of_pairs_of_two_sizes_belong_together():
+    seen = []
+
+    class Look(Callback):
+        def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+            seen.append(batch)
+
+    fine = np.random.default_rng(0).random((3, 26, 22)).astype("f4")
+    coarse = fine.reshape(3, 13, 2, 11, 2).mean(axis=(2, 4))
+    small(upscale=2, patch_size=5, callbacks=[("look", Look())]).fit(coarse, fine)
+    for x, y in seen:
+        assert x.shape[2:] == (5, 5)
+        assert torch.allclose(x, torch.nn.functional.avg_pool2d(y, 2), atol=1e-6)
+
+
+def test_missing_pixels():
+    mask = np.random.default_rng(1).random(CLEAN.shape) > 0.5
+    holes = np.where(mask, CLEAN, 0)
+    restorer = small(module__width=8, patches_per_epoch=320, lr=5e-3, max_epochs=4)
+    restorer.fit(holes, CLEAN, mask=mask)
+    other = np.where(mask, CLEAN, 0.7)
+    restored = restorer.predict(holes, mask=mask)
+    assert np.allclose(restored, restorer.predict(other, mask=mask), atol=1e-5)
+    assert restorer.score(holes, CLEAN, mask=mask) > 20
+    assert restorer.predict(holes).shape == CLEAN.shape
+    plain = small().fit(NOISY, CLEAN)
+    with pytest.raises(ValueError, match="fitted without a mask"):
+        plain.predict(NOISY, mask=mask)
+    with pytest.raises(ValueError, match="mask belongs to degraded images"):
+        small(degradation=Degradation([GaussianNoise(0.1)])).fit(CLEAN, mask=mask)
+    with pytest.raises(ValueError, match="mask'\\] changed"):
+        small(warm_start=True).fit(holes, CLEAN, mask=mask).fit(holes, CLEAN)
+
+
+def test_self_ensemble_is_the_mean_over_turned_images():
+    restorer = small().fit(NOISY, CLEAN)
+    one = restorer.predict(NOISY)
+    turned = []
+    for flip in (False, True):
+        for k in range(4):
+            image = np.rot90(NOISY, k, axes=(1, 2))
+            image = image[:, ::-1] if flip else image
+            back = restorer.predict(image)
+            back = back[:, ::-1] if flip else back
+            turned.append(np.rot90(back, -k, axes=(1, 2)))
+    mean = restorer.set_params(self_ensemble=True).predict(NOISY)
+    assert np.allclose(mean, np.mean(turned, axis=0), atol=1e-5)
+    assert not np.allclose(mean, one, atol=1e-5)
+
+
+@pytest.mark.parametrize("container", ["stack", "list"])
+def test_the_spread_of_predictions(container):
+    X = NOISY if container == "stack" else list(NOISY)
+    restorer = small(module__dropout=0.3, n_draws=8).fit(X, X)
+    mean, std = restorer.predict(X, return_std=True)
+    assert np.shape(mean) == np.shape(std) == NOISY.shape
+    assert np.min(std) >= 0
+    assert np.max(std) > 0
+    again = restorer.predict(X, return_std=True)
+    assert np.array_equal(again[1], std)
+    assert not restorer.net_.module_.training
+    assert not any(m.training for m in restorer.net_.module_.modules())
+    with pytest.raises(ValueError, match="needs a network with dropout"):
+        small().fit(X, X).predict(X, return_std=True)

@@ -1,0 +1,88 @@
+"""Images that lie on disk."""
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from sklearn.model_selection import cross_val_score
+
+from skdeconv import DeconvRestorer, Degradation, WienerRestorer
+from skdeconv._io import ImageFile, _recent
+from skdeconv.datasets import make_dead_leaves
+from skdeconv.degradations import GaussianNoise
+
+CLEAN = (255 * make_dead_leaves(4, shape=(24, 28), random_state=0)).astype(np.uint8)
+NOISY = np.clip(CLEAN + np.random.default_rng(0).normal(0, 25, CLEAN.shape), 0, 255)
+NOISY = NOISY.astype(np.uint8)
+SMALL = {"module__width": 4, "max_epochs": 1, "patches_per_epoch": 16, "patch_size": 8}
+SMALL |= {"random_state": 0, "precision": "float32"}
+
+
+@pytest.fixture
+def files(tmp_path):
+    def save(name, images):
+        paths = []
+        for i, image in enumerate(images):
+            paths.append(tmp_path / f"{name}{i}.png")
+            Image.fromarray(image).save(paths[-1])
+        return paths
+
+    return save("noisy", NOISY), list(map(str, save("clean", CLEAN)))
+
+
+def test_files_are_as_good_as_arrays(files):
+    noisy, clean = files
+    for restorer in (WienerRestorer([[1.0]]), DeconvRestorer(**SMALL)):
+        restored = restorer.fit(noisy, clean).predict(noisy)
+        score = restorer.score(noisy, clean)
+        expected = restorer.fit(list(NOISY), list(CLEAN)).predict(list(NOISY))
+        assert np.array_equal(restored, expected)
+        assert score == restorer.score(list(NOISY), list(CLEAN))
+    scores = cross_val_score(WienerRestorer([[1.0]], alpha=0.1), noisy, clean, cv=2)
+    assert np.isfinite(scores).all()
+    degradation = Degradation([GaussianNoise(25)], random_state=0)
+    assert DeconvRestorer(**SMALL, degradation=degradation).fit(clean).n_iter_ == 1
+
+
+def test_memory_is_constant(files, monkeypatch):
+    monkeypatch.setattr("skdeconv._io.REMEMBERED", CLEAN[0].nbytes * 2)
+    noisy, clean = files
+    DeconvRestorer(**SMALL).fit(noisy, clean)
+    assert len(_recent.files) <= 2
+    assert _recent.bytes == sum(pixels.nbytes for pixels in _recent.files.values())
+
+
+def test_mapped_arrays_stay_on_disk(tmp_path):
+    np.save(tmp_path / "clean.npy", CLEAN)
+    np.save(tmp_path / "one.npy", CLEAN[0])
+    mapped = np.load(tmp_path / "clean.npy", mmap_mode="r")
+    options = SMALL | {"degradation": Degradation([GaussianNoise(25)])}
+    a = DeconvRestorer(**options).fit(mapped).predict(CLEAN)
+    assert np.array_equal(a, DeconvRestorer(**options).fit(CLEAN).predict(CLEAN))
+    one = np.asarray(ImageFile(tmp_path / "one.npy"))
+    assert np.array_equal(one, CLEAN[0])
+
+
+def test_bad_files_are_named(tmp_path, files):
+    def fit(path):
+        WienerRestorer([[1.0]]).fit([files[0][0], path])
+
+    with pytest.raises(FileNotFoundError, match=r"none\.png: no such file"):
+        fit(tmp_path / "none.png")
+    (tmp_path / "text.png").write_text("hello")
+    with pytest.raises(ValueError, match=r"text\.png"):
+        fit(tmp_path / "text.png")
+    tifffile.imwrite(tmp_path / "nan.tif", np.full((8, 8), np.nan, "f4"))
+    with pytest.raises(ValueError, match=r"nan\.tif holds NaN"):
+        fit(tmp_path / "nan.tif")
+    np.save(tmp_path / "text.npy", np.array(["a"]))
+    with pytest.raises(ValueError, match=r"text\.npy"):
+        fit(tmp_path / "text.npy")
+    with pytest.raises(ValueError, match="array or a list of arrays or file names"):
+        WienerRestorer([[1.0]]).fit("photo.png")
+    changing = tmp_path / "changing.png"
+    Image.fromarray(CLEAN[0]).save(changing)
+    image = ImageFile(changing)
+    Image.fromarray(CLEAN[0][:5]).save(changing)
+    with pytest.raises(ValueError, match="not the image any more"):
+        np.asarray(image)
