@@ -44,13 +44,15 @@ def suits(estimator, psf):
 def _prepare(task, problem, seed):
     """Give an estimator what it lacks: PSF, degradation, seed."""
     estimator = clone(task.estimator)
-    given = {}
-    for name, value in estimator.get_params().items():
+    given, parameters = {}, estimator.get_params()
+    for name, value in parameters.items():
         if value is not None:
             continue
-        last = name.rpartition("__")[2]
+        owner, _, last = name.rpartition("__")
         if last == "psf" and problem.psf is not None:
-            given[name] = problem.psf
+            # What learns from a degradation is not told of a PSF besides.
+            if f"{owner}__degradation".removeprefix("__") not in parameters:
+                given[name] = problem.psf
         elif name == "degradation":
             given[name] = clone(task.degradation).set_params(random_state=None)
         elif last == "random_state":
