@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from skdeconv.degradations import Degradation
     from skdeconv.meta import EnsembleRestorer
-    from skdeconv.neural import DeconvRestorer
+    from skdeconv.neural import (
+        AdversarialRestorer,
+        DeconvRestorer,
+        VariationalRestorer,
+    )
     from skdeconv.restorers import (
         BaseRestorer,
         BilateralRestorer,
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AdversarialRestorer": "neural",
     "BaseRestorer": "restorers",
     "BilateralRestorer": "restorers",
     "BlockMatchingRestorer": "restorers",
@@ -43,6 +48,7 @@ _HOMES = {
     "SparseCodingRestorer": "restorers",
     "WaveletRestorer": "restorers",
     "TotalVariationRestorer": "restorers",
+    "VariationalRestorer": "neural",
     "WienerRestorer": "restorers",
 }
 _PACKAGES = (
@@ -64,6 +70,7 @@ _PACKAGES = (
 )
 
 __all__ = [
+    "AdversarialRestorer",
     "BaseRestorer",
     "BilateralRestorer",
     "BlockMatchingRestorer",
@@ -77,6 +84,7 @@ __all__ = [
     "RichardsonLucyRestorer",
     "SparseCodingRestorer",
     "TotalVariationRestorer",
+    "VariationalRestorer",
     "WaveletRestorer",
     "WienerRestorer",
     "__version__",

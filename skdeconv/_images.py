@@ -378,6 +378,13 @@ def check_mask(mask, images: ImageBatch) -> ImageBatch:
     """
     data, container = as_images(mask)
     parts = data if container != "stack" else np.asarray(data)
+    one = images.data[0].shape
+    if container == "stack" and parts.shape in (one, one[: images.ndim]):
+        raise ValueError(
+            f"mask must have a sample axis as X has, got shape {parts.shape}. Reshape "
+            f"your data: mask[None] for one image, or np.stack([mask] * {len(images)}) "
+            "for all images."
+        )
     if len(parts) != len(images):
         raise ValueError(
             "mask and X must hold the same number of images, got "
@@ -401,7 +408,10 @@ def check_mask(mask, images: ImageBatch) -> ImageBatch:
                 f"trusted; got values from {part.min():g} to {part.max():g}."
             )
         if not np.any(part):
-            raise ValueError(f"mask must leave a pixel of every image, got 0 in {i}.")
+            raise ValueError(
+                "mask must be above 0 somewhere in every image, got all zero for image "
+                f"{i}: 0 hides a pixel, 1 shows it."
+            )
         weights.append(np.broadcast_to(part, image.shape))
     if images.container == "stack":
         weights = np.stack(weights)

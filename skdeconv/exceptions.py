@@ -1,6 +1,6 @@
 """Warnings of this library; errors are the built-in and scikit-learn's own."""
 
-__all__ = ["DataRangeWarning", "NoiseWarning", "PSFWarning"]
+__all__ = ["DataRangeWarning", "NoiseWarning", "OutlierWarning", "PSFWarning"]
 
 
 class DataRangeWarning(UserWarning):
@@ -9,6 +9,10 @@ class DataRangeWarning(UserWarning):
 
 class NoiseWarning(UserWarning):
     """The noise level estimated from an image is unsure; pass `noise_std`."""
+
+
+class OutlierWarning(UserWarning):
+    """Pixels stand out as no blurred scene does; hide them by a `mask`."""
 
 
 class PSFWarning(UserWarning):

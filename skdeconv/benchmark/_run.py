@@ -44,16 +44,16 @@ def suits(estimator, psf):
 def _prepare(task, problem, seed):
     """Give an estimator what it lacks: PSF, degradation, seed."""
     estimator = clone(task.estimator)
-    given, parameters = {}, estimator.get_params()
+    parameters, given = estimator.get_params(), {}
     for name, value in parameters.items():
         if value is not None:
             continue
-        owner, _, last = name.rpartition("__")
-        if last == "psf" and problem.psf is not None:
-            # What learns from a degradation is not told of a PSF besides.
-            if f"{owner}__degradation".removeprefix("__") not in parameters:
-                given[name] = problem.psf
-        elif name == "degradation":
+        last = name.rpartition("__")[2]
+        # A network is shown the degradation, or, learning from noisy images, the PSF.
+        supervision = parameters.get(name.removesuffix(last) + "supervision", "none")
+        if last == "psf" and problem.psf is not None and supervision is not None:
+            given[name] = problem.psf
+        elif name == "degradation" and supervision in (None, "none"):
             given[name] = clone(task.degradation).set_params(random_state=None)
         elif last == "random_state":
             given[name] = seed

@@ -6,13 +6,15 @@ from math import log
 import torch
 from torch import Tensor
 
+State = tuple[Tensor, ...]
+
 # Differences for the trace, against the noise: small enough for the slope where the
 # data are, large enough for solvers that stop early.
 NUDGE = 0.3
 
 
 def cross_validate(
-    predict: Callable[[Tensor, Tensor], Tensor],
+    predict: Callable[[Tensor, Tensor, State], tuple[Tensor, State]],
     y: Tensor,
     start: Tensor,
     *,
@@ -38,8 +40,10 @@ def cross_validate(
     Parameters
     ----------
     predict : callable
-        Maps data and strengths of shape (batch,) to fitted data. It must treat images
-        independently.
+        Maps data, strengths of shape (batch,) and a state to fitted data and the state
+        of their solution. A state is a tuple of tensors of shape (batch, ...) from
+        which the fit to the same data at another strength may go on; it may be empty,
+        and is at first. Images must be treated independently.
     y : Tensor of shape (batch, channels, *spatial)
         Data.
     start : Tensor of shape (batch,)
@@ -83,25 +87,30 @@ def cross_validate(
     count = (known > 0).flatten(1).sum(1)
     start = start.clamp_min(tiny)
 
-    def look(exponents):
-        """Criterion at each of several exponents, (n, batch)."""
+    def look(exponents, state):
+        """Criterion at each of several exponents, (n, batch), and the states there."""
         n, batch = exponents.shape
         strengths = (start * exponents.exp()).flatten().repeat(2)
         data = torch.cat([y] * n + [nudged] * n)
-        fit, moved = predict(data, strengths).unflatten(0, (2, n, batch))
+        state = tuple(part.repeat_interleave(n, 1).flatten(0, 2) for part in state)
+        fit, state = predict(data, strengths, state)
+        fit, moved = fit.unflatten(0, (2, n, batch))
+        state = tuple(part.unflatten(0, (2, n, batch)) for part in state)
         freedom = (signs * (moved - fit)).flatten(2).sum(2) / nudge / count
         misfit = (known * (y - fit).square()).flatten(2).sum(2)
         misfit = misfit / known.flatten(1).sum(1)
         if noise_std is not None:
-            return misfit + 2 * noise_std.square() * freedom
-        return misfit / (1 - freedom).clamp_min(1e-3).square()
+            return misfit + 2 * noise_std.square() * freedom, state
+        return misfit / (1 - freedom).clamp_min(1e-3).square(), state
 
     best = torch.zeros_like(start)
-    seen, found = [best[None]], [look(best[None])]
+    values, state = look(best[None], ())
+    seen, found = [best[None]], [values]
     lowest, step = found[0][0], torch.full_like(start, log(ratio))
+    image = torch.arange(len(y), device=y.device)
     for _ in range(rounds):
         sides = torch.stack([best - step, best + step])
-        values = look(sides)
+        values, states = look(sides, state)
         seen.append(sides)
         found.append(values)
         low, side = values.min(0)
@@ -109,6 +118,12 @@ def cross_validate(
         moved = sides.gather(0, side[None])[0]
         best, lowest = torch.where(better, moved, best), torch.minimum(low, lowest)
         step = torch.where(better, step, step / 2)
+        # The next strengths start from the solution at the best one.
+        kept = []
+        for old, new in zip(state, states, strict=True):
+            mine = better.reshape(-1, *(1,) * (old.ndim - 3))
+            kept.append(torch.where(mine, new[:, side, image], old[:, 0])[:, None])
+        state = tuple(kept)
     seen, order = torch.cat(seen).T.sort(dim=1, stable=True)
     found = torch.cat(found).T.gather(1, order)
     value = start * _lowest(seen, found).exp()

@@ -2,15 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 import torch
 
-from skdeconv._images import check_images
+from skdeconv._images import check_images, check_mask
 from skdeconv.estimation._noise import estimate_noise_std
-from skdeconv.metrics._scorers import fitted_range, last_steps
+from skdeconv.metrics._scorers import (
+    MaskedScorer,
+    fitted_range,
+    last_steps,
+    predict,
+)
 from skdeconv.operators import Blur, LinearOperator
+from skdeconv.operators._scene import mirrored_outside
 
 # Nudges of the data, against the noise, by which degrees of freedom are measured.
 NUDGE = 0.3
@@ -20,49 +25,52 @@ LEAST = 1e-3
 
 
 @dataclass(frozen=True)
-class _RiskScorer:
+class _RiskScorer(MaskedScorer):
     """Score an estimator by how well it would predict data without noise."""
 
     noise_std: float | None = None
     random_state: int = 0
 
-    def __call__(self, estimator, X, y=None):
+    def __call__(self, estimator, X, y=None, mask=None):
         steps = last_steps(estimator)
         ndim = next((s._n_spatial() for s in steps if hasattr(s, "_n_spatial")), 2)
         images = check_images(X, ndim=ndim)
+        ones = [np.ones(shape) for shape in images.shapes]
+        weights = check_mask(ones if mask is None else mask, images).data
         operator = _operator(steps)
-        restored = estimator.predict(X)
-        signs, sizes, nudged = self._nudge(images)
-        moved = estimator.predict(nudged)
+        levels = [
+            self._level(x, images, w) for x, w in zip(images.data, weights, strict=True)
+        ]
+        signs, sizes, nudged = self._nudge(images, levels)
+        restored, moved = (predict(estimator, v, mask) for v in (X, nudged))
         scores = []
         data_range = fitted_range(estimator) or 1.0
-        for x, sign, size, a, b in zip(
-            images.data, signs, sizes, restored, moved, strict=True
+        for x, w, level, sign, size, a, b in zip(
+            images.data, weights, levels, signs, sizes, restored, moved, strict=True
         ):
-            level = self._level(x, images)
             a, b = (_seen(v, operator, images) for v in (a, b))
-            frame = _frame(operator, images.ndim, a.shape)
-            x, sign, a, b = (np.asarray(v, float)[frame] for v in (x, sign, a, b))
-            freedom = np.mean(sign * (b - a)) / size
-            risk = np.mean((x - a) ** 2) - level**2 + 2 * level**2 * freedom
+            frame = _frame(operator, images.ndim, w)
+            x, w, sign, a, b = (np.asarray(v, float)[frame] for v in (x, w, sign, a, b))
+            freedom = np.mean((sign * (b - a))[w > 0]) / size
+            misfit = np.average((x - a) ** 2, weights=w)
+            risk = misfit - level**2 + 2 * level**2 * freedom
             least = max(LEAST * level**2, 1e-12 * data_range**2)
             scores.append(-10 * np.log10(max(risk, least) / data_range**2))
         return float(np.mean(scores))
 
-    def _level(self, image, images):
+    def _level(self, image, images, weight):
         if self.noise_std is not None:
             return self.noise_std
-        tensor = torch.from_numpy(np.array(image, dtype=np.float64))
-        tensor = tensor.movedim(-1, 0) if images.has_channels else tensor[None]
-        return float(estimate_noise_std(tensor[None], images.ndim))
+        x, weight = (_tensor(v, images) for v in (image, weight))
+        return float(estimate_noise_std(x, images.ndim, weight=weight))
 
-    def _nudge(self, images):
+    def _nudge(self, images, levels):
         """Random signs, their size, and the data moved by them, in kind."""
         rng = np.random.default_rng(self.random_state)
         signs, sizes, nudged = [], [], []
-        for image in images.data:
+        for image, level in zip(images.data, levels, strict=True):
             sign = rng.choice([-1.0, 1.0], image.shape)
-            size = max(NUDGE * self._level(image, images), 1e-6 * np.ptp(image), 1e-12)
+            size = max(NUDGE * level, 1e-6 * np.ptp(image), 1e-12)
             if image.dtype.kind in "iu":  # stays what it is, or units would be in doubt
                 info = np.iinfo(image.dtype)
                 size = max(1.0, np.rint(size))
@@ -81,29 +89,32 @@ def _operator(steps) -> LinearOperator | None:
     """What the data are of the truth: the operator or blur of the first who knows."""
     for step in reversed(steps):
         if getattr(step, "operator", None) is not None:
-            return step.operator
+            return mirrored_outside(step.operator)
         if getattr(step, "psf_", None) is not None:
             return Blur.unchecked(step.psf_, "reflect")
     return None
 
 
+def _tensor(image, images):
+    tensor = torch.from_numpy(np.array(image, dtype=np.float64))
+    return (tensor.movedim(-1, 0) if images.has_channels else tensor[None])[None]
+
+
 def _seen(image, operator, images):
     if operator is None:
         return image
-    tensor = torch.from_numpy(np.array(image, dtype=np.float64))
-    tensor = tensor.movedim(-1, 0) if images.has_channels else tensor[None]
-    seen = operator(tensor[None])[0]
+    seen = operator(_tensor(image, images))[0]
     return (seen.movedim(0, -1) if images.has_channels else seen[0]).numpy()
 
 
-def _frame(operator, ndim, shape):
+def _frame(operator, ndim, weight):
     """Where no border of a blur is seen, if there is such a place."""
+    whole = (slice(None),) * ndim
     if not isinstance(operator, Blur):
-        return (slice(None),) * ndim
-    edges = list(zip(shape, operator.margins, strict=False))
-    if prod(n - a - b if n > a + b else 0 for n, (a, b) in edges) == 0:
-        return (slice(None),) * ndim
-    return tuple(slice(a, n - b) for n, (a, b) in edges)
+        return whole
+    edges = zip(weight.shape, operator.margins, strict=False)
+    inside = tuple(slice(a, max(a, n - b)) for n, (a, b) in edges)
+    return inside if np.any(weight[inside]) else whole
 
 
 def make_risk_scorer(noise_std: float | None = None) -> Callable:
@@ -128,8 +139,9 @@ def make_risk_scorer(noise_std: float | None = None) -> Callable:
     Returns
     -------
     scorer : callable
-        ``scorer(estimator, X, y=None)`` gives decibels; for the `scoring` of
-        ``GridSearchCV`` and its kin, whose ``fit`` then needs no y.
+        ``scorer(estimator, X, y=None, mask=None)`` gives decibels; for the `scoring`
+        of ``GridSearchCV`` and its kin, whose ``fit`` then needs no y, and which route
+        a `mask` to it if ``enable_metadata_routing`` is on. Pixels count by weight.
 
     See Also
     --------

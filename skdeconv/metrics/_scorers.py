@@ -1,25 +1,53 @@
 """Scorers for scikit-learn's model selection."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+
+from sklearn.utils.metadata_routing import MetadataRequest
 
 from skdeconv._images import DTYPE_RANGES, as_images
 from skdeconv.metrics._psnr import image_psnr
 from skdeconv.metrics._ssim import ssim
 
 
+@dataclass(frozen=True, kw_only=True)
+class MaskedScorer:
+    """A scorer to which scikit-learn routes a mask, unless told otherwise."""
+
+    mask_request: bool | str | None = True
+
+    def set_score_request(self, *, mask: bool | str | None):
+        """Give a scorer that asks for a mask, or not, or for one of another name."""
+        return replace(self, mask_request=mask)
+
+    def get_metadata_routing(self) -> MetadataRequest:
+        """Tell what the scorer asks for."""
+        request = MetadataRequest(owner=self)
+        request.score.add_request(param="mask", alias=self.mask_request)
+        return request
+
+
+def predict(estimator, X, mask=None):
+    """Restore with a mask, where there is one, also by a search's winner."""
+    if mask is None:
+        return estimator.predict(X)
+    # A search does not pass on what it does not know.
+    return getattr(estimator, "best_estimator_", estimator).predict(X, mask=mask)
+
+
 @dataclass(frozen=True)
-class _ImageScorer:
+class _ImageScorer(MaskedScorer):
     """Score an estimator's predictions with a metric of images."""
 
     metric: Any
     data_range: float | None = None
 
-    def __call__(self, estimator, X, y):
+    def __call__(self, estimator, X, y, mask=None):
         data_range = self.data_range or _dtype_range(y) or fitted_range(estimator)
-        return self.metric(y, estimator.predict(X), data_range=data_range or 1.0)
+        restored = predict(estimator, X, mask)
+        return self.metric(y, restored, data_range=data_range or 1.0)
 
 
 def _mean_psnr(y_true, y_pred, *, data_range):
@@ -64,8 +92,9 @@ def make_psnr_scorer(data_range: float | None = None) -> Callable:
     Returns
     -------
     scorer : callable
-        ``scorer(estimator, X, y)`` gives decibels; for the `scoring` of
-        ``GridSearchCV``, ``cross_val_score`` and their kin.
+        ``scorer(estimator, X, y, mask=None)`` gives decibels; for the `scoring` of
+        ``GridSearchCV``, ``cross_val_score`` and their kin, which route a `mask` to it
+        if ``enable_metadata_routing`` is on. All pixels count, as in ``score``.
 
     See Also
     --------
@@ -94,8 +123,9 @@ def make_ssim_scorer(data_range: float | None = None, *, ndim: int = 2) -> Calla
     Returns
     -------
     scorer : callable
-        ``scorer(estimator, X, y)`` gives at most 1; for the `scoring` of
-        ``GridSearchCV``, ``cross_val_score`` and their kin.
+        ``scorer(estimator, X, y, mask=None)`` gives at most 1; for the `scoring` of
+        ``GridSearchCV``, ``cross_val_score`` and their kin, which route a `mask` to it
+        if ``enable_metadata_routing`` is on. All pixels count, as in ``score``.
 
     See Also
     --------

@@ -1,5 +1,6 @@
 """Restorers that learn: networks trained by skorch."""
 
+from skdeconv.neural._adversarial import AdversarialRestorer
 from skdeconv.neural._deconv import DeconvRestorer
 from skdeconv.neural._losses import (
     CharbonnierLoss,
@@ -7,11 +8,14 @@ from skdeconv.neural._losses import (
     MixedLoss,
     SSIMLoss,
 )
+from skdeconv.neural._variational import VariationalRestorer
 
 __all__ = [
+    "AdversarialRestorer",
     "CharbonnierLoss",
     "DeconvRestorer",
     "FrequencyLoss",
     "MixedLoss",
     "SSIMLoss",
+    "VariationalRestorer",
 ]

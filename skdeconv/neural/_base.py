@@ -30,7 +30,13 @@ from skdeconv.networks import (
     RedNet,
     UNet,
 )
-from skdeconv.neural._callbacks import Averaging, Divergence, Progress, Validation
+from skdeconv.neural._callbacks import (
+    Averaging,
+    Divergence,
+    Progress,
+    Terms,
+    Validation,
+)
 from skdeconv.neural._checkpoint import Checkpoint
 from skdeconv.neural._keeping import KeepingMixin
 from skdeconv.neural._net import RestorationNet, has_bfloat16, local_seed, takes_noise
@@ -112,6 +118,8 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
     }
     # How many times longer the axes of the answer are.
     upscale = 1
+    # Networks by name.
+    _modules = MODULES
 
     def get_params(self, deep: bool = True) -> dict:
         """Get the parameters, those passed on to skorch included.
@@ -240,6 +248,10 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
         else:
             self._check_going_on(built_of, weights)
             self.net_.lr = self.lr
+            objective = self._objective()
+            if hasattr(objective, "load_state_dict"):
+                objective.load_state_dict(self.net_.objective.state_dict())
+            self.net_.objective = objective
             self.net_.set_params(**{f"callbacks__{k}": v for k, v in callbacks})
             self.net_.initialize_callbacks()
         self.net_.batch_size = loading["batch_size"]
@@ -399,6 +411,7 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
             ("validation", Validation(judged, held_out, patience)),
             ("learning_rate", LearningRate(schedule, steps, self.max_time)),
             ("divergence", Divergence()),
+            ("terms", Terms()),
             ("progress", Progress(steps, shown=self.verbose == 1)),
             ("checkpoint", checkpoint or Checkpoint(None, {})),
         ]
@@ -421,7 +434,7 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
             ) from error
 
     def _build(self, channels, callbacks, device):
-        module = MODULES.get(self.module, self.module)
+        module = self._modules.get(self.module, self.module)
         known = inspect.signature(module).parameters
         offered = {
             # Weights of the pixels come in as channels of their own.
@@ -521,15 +534,19 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
         return super()._in_units_of_fit(images)
 
     def _restore(self, x: Tensor, noise_std=None, weight=None) -> Tensor:
-        x, *levels = self._input(x, noise_std, weight)
+        return self._in_parts(self._infer, *self._input(x, noise_std, weight))
+
+    def _in_parts(self, infer, x: Tensor, *levels) -> Tensor:
+        """Apply `infer` to few images at a time; answer in the units of the data."""
         step = max(1, PREDICT_PIXELS // x[0, 0].numel())
-        restored = x.new_empty(
-            len(x), self.n_channels_, *self._output_shape(x.shape[2:])
-        )
+        answers = None
         for start in range(0, len(x), step):
             part = (tensor[start : start + step] for tensor in (x, *levels))
-            restored[start : start + step] = self._infer(tuple(part))
-        return restored.mul_(self.data_range_)
+            answer = infer(tuple(part))
+            if answers is None:
+                answers = x.new_empty(len(x), *answer.shape[1:])
+            answers[start : start + step] = answer
+        return answers.mul_(self.data_range_)
 
     def _infer(self, x):
         """Restore an input of range 1."""

@@ -29,10 +29,25 @@ class Divergence(Callback):
 
     def on_batch_end(self, net, training=False, **kwargs):
         if training and not math.isfinite(net.history[-1, "batches", -1, "train_loss"]):
+            also = "".join(
+                f" or {name}" for name in getattr(net.objective, "levers", ())
+            )
             raise ValueError(
                 f"training diverged: the loss is not finite in epoch "
-                f"{len(net.history)}; lower lr (here {net.lr:g}) or check the data."
+                f"{len(net.history)}; lower lr (here {net.lr:g}){also} or check the "
+                "data."
             )
+
+
+class Terms(Callback):
+    """Record the mean over an epoch of what the objective records of every batch."""
+
+    def on_epoch_end(self, net, **kwargs):
+        for name in getattr(net.objective, "terms", ()):
+            batches = net.history[-1]["batches"]
+            values = [batch[name] for batch in batches if name in batch]
+            if values:
+                net.history.record(name, sum(values) / len(values))
 
 
 class Averaging(Resumable):

@@ -50,7 +50,9 @@ class RestorationNet(NeuralNet):
     *args
         As for ``skorch.NeuralNet``.
     objective : callable
-        ``objective(net, x, y)`` gives the loss of a batch, and the prediction.
+        ``objective(net, x, y)`` gives the loss of a batch, and the prediction. It may
+        have a method ``begin(net)``, called before training, and ``terms``: names of
+        what it records of every batch.
     accumulation_steps : int, default=1
         Parts into which a batch is split to save memory.
     enlarge_by : int, default=1
@@ -65,6 +67,8 @@ class RestorationNet(NeuralNet):
 
     # Averaged weights, which predict in the place of the others while training runs.
     averaged_ = None
+    # Part of the training that is done, in [0, 1], by steps or by the clock.
+    progress_ = 0.0
 
     def __init__(
         self,
@@ -95,8 +99,11 @@ class RestorationNet(NeuralNet):
         module = self.averaged_ if self.averaged_ and not training else self.module_
         return self.run(module, x)
 
-    def run(self, module, x) -> Tensor:
-        """Apply a network to an input, in the precision of its mode."""
+    def run(self, module, x, **options) -> Tensor | tuple[Tensor, ...]:
+        """Apply a network to an input, in the precision of its mode.
+
+        It may be asked for more by keywords, and may answer several tensors.
+        """
         x, *levels = x if isinstance(x, tuple | list) else (x,)
         x = enlarge(x.to(self.device), self.enlarge_by)
         levels = [level.to(self.device) for level in levels if takes_noise(module)]
@@ -107,7 +114,10 @@ class RestorationNet(NeuralNet):
             torch.autocast(x.device.type, torch.bfloat16) if low else nullcontext()
         )
         with autocast:
-            return module(x, *levels).float()
+            answer = module(x, *levels, **options)
+        if isinstance(answer, tuple):
+            return tuple(part.float() for part in answer)
+        return answer.float()
 
     def train_step_single(self, batch, **fit_params):
         self._set_training(True)
@@ -126,6 +136,8 @@ class RestorationNet(NeuralNet):
     def train(self, dataset, epochs: int) -> bool:
         """Train for some epochs; tell whether the user interrupted it."""
         interrupted = self.cut_short_ = self.finished_ = False
+        if hasattr(self.objective, "begin"):
+            self.objective.begin(self)
         self.notify("on_train_begin", X=dataset, y=None)
         try:
             # A callback may have restored a training that was under way, or over.

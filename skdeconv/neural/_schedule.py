@@ -47,6 +47,7 @@ class LearningRate(Resumable):
             if elapsed > 0.1:
                 progress = max(progress, min(elapsed, 1))
         self.step_ += 1
+        net.progress_ = progress
         for group in net.optimizer_.param_groups:
             group["lr"] = net.lr * self._factor(progress)
 

@@ -24,6 +24,7 @@ from skdeconv._ranges import refuse_mixed_units, resolve_data_range
 from skdeconv.metrics._psnr import image_psnr
 from skdeconv.operators import Blur, Identity, LinearOperator
 from skdeconv.operators._psf import check_psf
+from skdeconv.operators._scene import image_shape
 from skdeconv.solvers._filling import fill_in
 
 NDIM = [Interval(Integral, 1, 3, closed="both")]
@@ -60,7 +61,9 @@ class RestorerMixin(TransformerMixin):
         """
         return self.predict(X, **_given(mask=mask))
 
-    def score(self, X: Images, y: Images, mask: Images | None = None) -> float:
+    def score(
+        self, X: Images, y: Images | None = None, mask: Images | None = None
+    ) -> float:
         """Restore images and compare them with the truth.
 
         Parameters
@@ -77,8 +80,19 @@ class RestorerMixin(TransformerMixin):
         -------
         score : float
             Mean over the images of the PSNR in decibels, relative to ``data_range_``.
+
+        Raises
+        ------
+        ValueError
+            If y is None: what needs no truth is ``skdeconv.estimation.risk_scorer``.
         """
         check_is_fitted(self)
+        if y is None:  # a search without y, which hides all errors of scores but words
+            raise ValueError(
+                f"{type(self).__name__}.score compares with clean images y, got None. "
+                "To search without them, pass "
+                "scoring=skdeconv.estimation.risk_scorer."
+            )
         images = self._check_X(X, reset=False)
         target = check_target(y, images, self._output_shape)
         if self.data_range is None:
@@ -242,7 +256,7 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
 
     def _output_shape(self, shape):
         operator = getattr(self, "operator", None)
-        return tuple(shape) if operator is None else operator.input_shape(tuple(shape))
+        return tuple(shape) if operator is None else image_shape(operator, shape)
 
     def _blur(self) -> Blur:
         """The blur to undo; without a PSF, that of a single pixel."""

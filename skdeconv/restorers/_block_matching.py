@@ -2,6 +2,7 @@
 
 from numbers import Integral
 
+import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
@@ -86,6 +87,11 @@ class BlockMatchingRestorer(Denoiser):
     SparseCodingRestorer : Single patches, of a learned dictionary.
     skdeconv.DeconvRestorer : Learns from examples.
 
+    Notes
+    -----
+    Denoising with a mask filters twice: pixels that are missing, or count in part, take
+    in the second pass what the first one gave them.
+
     References
     ----------
     .. [1] K. Dabov, A. Foi, V. Katkovnik, K. Egiazarian, "Image denoising by sparse 3-D
@@ -154,11 +160,13 @@ class BlockMatchingRestorer(Denoiser):
         self.data_range = data_range
         self.clip = clip
 
+    _takes_mask = True
+
     def _fit(self, images, target, weights=None):
         self.n_iter_ = 2 if self.psf_ is None else self.max_iter
         super()._fit(images, target, weights)
 
-    def _denoise(self, x: Tensor, noise_std: Tensor) -> Tensor:
+    def _denoise(self, x: Tensor, noise_std: Tensor, weight=None) -> Tensor:
         size, radius, step = (
             table[x.ndim - 2] if value == "auto" else value
             for value, table in (
@@ -171,7 +179,13 @@ class BlockMatchingRestorer(Denoiser):
         first = Stage(max(1, self.group_size // 2), radius, step, 0.75)
         if self.psf_ is None:
             stages = first, Stage(self.group_size, near, step, 0.75)
-            return collaborative_filter(x, noise_std, patch_size=size, stages=stages).x
+            options = {"patch_size": size, "stages": stages}
+            filtered = collaborative_filter(x, noise_std, **options).x
+            if weight is None:
+                return filtered
+            # Filled from their rim, missing pixels were no part of any structure.
+            x = torch.lerp(filtered, x, weight)
+            return collaborative_filter(x, noise_std, **options).x
         if self.step == "auto":  # the grid moves, and may be wide
             step = -(-3 * step // 2)
         stages = first, Stage(self.group_size, radius // 2, step, 0.5)
@@ -182,4 +196,5 @@ class BlockMatchingRestorer(Denoiser):
             patch_size=size,
             stages=stages,
             max_iter=self.max_iter,
+            weight=weight,
         ).x

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-from skdeconv.restorers._base import BaseRestorer
+from skdeconv.restorers._base import BaseRestorer, hide
 from skdeconv.restorers._noise import automatic_noise_std, pair_noise_std
+from skdeconv.restorers._strength import batches
 
 
 class Denoiser(BaseRestorer):
@@ -20,11 +21,12 @@ class Denoiser(BaseRestorer):
             self.noise_std_ = float(self.noise_std)
         elif target is None:
             levels = [
-                automatic_noise_std(x, self.data_range_) for x in images.tensors()
+                automatic_noise_std(hide(x, weight), self.data_range_, weight)
+                for x, weight in batches(images, weights)
             ]
             self.noise_std_ = torch.cat(levels).numpy()
         else:
-            self.noise_std_ = pair_noise_std(images, target, self.psf_)
+            self.noise_std_ = pair_noise_std(images, target, self.psf_, weights)
 
     def _restore(
         self,
@@ -35,10 +37,16 @@ class Denoiser(BaseRestorer):
         if noise_std is None and isinstance(self.noise_std_, float):
             noise_std = self.noise_std_
         if noise_std is None:
-            noise_std = automatic_noise_std(x, self.data_range_)
+            noise_std = automatic_noise_std(x, self.data_range_, weight)
         level = torch.as_tensor(noise_std, dtype=x.dtype, device=x.device)
-        return self._denoise(x, level.expand(len(x)))
+        level = level.expand(len(x))
+        if weight is None:
+            return self._denoise(x, level)
+        return self._denoise(x, level, weight)
 
     def _denoise(self, x: Tensor, noise_std: Tensor) -> Tensor:
-        """Denoise a tensor whose images have these noise levels."""
+        """Denoise a tensor whose images have these noise levels.
+
+        One that takes masks has the weights as a third argument, None by default.
+        """
         raise NotImplementedError

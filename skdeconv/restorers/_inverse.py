@@ -4,15 +4,18 @@ import torch
 from torch import Tensor
 
 from skdeconv.estimation import cross_validate, estimate_noise_std
+from skdeconv.operators._scene import crop
 from skdeconv.restorers._base import seen_by
+from skdeconv.restorers._noise import automatic_noise_std
 from skdeconv.restorers._strength import Choice, StrengthMixin
+from skdeconv.solvers import SolverResult
 
 # Pixels that the strength is chosen on: the middle of larger images.
 SAMPLE = 2**16
 
 
 class InverseMixin(StrengthMixin):
-    """Choose ``alpha``, and cut the frame out of the scene behind a blur.
+    """Choose ``alpha``, and cut the image out of the scene behind it.
 
     A class that mixes it in has the parameters ``psf``, ``operator`` and ``noise_std``
     and implements ``_scene`` and ``_begin``.
@@ -24,9 +27,17 @@ class InverseMixin(StrengthMixin):
     _blind = "gcv"
 
     def _scene(
-        self, x: Tensor, strength: Tensor, weight: Tensor | None, quick: bool = False
-    ) -> Tensor:
-        """Answers in the operator's domain; `quick` is enough to compare strengths."""
+        self,
+        x: Tensor,
+        strength: Tensor,
+        weight: Tensor | None,
+        start: tuple[Tensor, ...] | None = None,
+    ) -> SolverResult:
+        """Answer in the operator's domain.
+
+        With a `start`, the state of an answer at another strength or nothing, it is no
+        better than is enough to compare strengths.
+        """
         raise NotImplementedError
 
     def _begin(self, level: Tensor, spread: Tensor) -> Tensor:
@@ -40,16 +51,11 @@ class InverseMixin(StrengthMixin):
         return "gcv" if self.operator is not None else self._blind
 
     def _solve(self, x, strength, noise_std=None, weight=None) -> Tensor:
-        return self._cut(self._scene(x, strength, weight), x.shape[2:])
-
-    def _cut(self, scene, shape):
-        """Cut the frame of a spatial shape out of a scene."""
-        if self.psf_ is None or self.boundary != "extended":
-            return scene
-        edges = zip(shape, self._blur().margins, strict=True)
-        return scene[(..., *(slice(first, first + n) for n, (first, _) in edges))]
+        return crop(self._scene(x, strength, weight).x, self._operator())
 
     def _choose(self, x, noise_std=None, weight=None) -> Choice:
+        dtype, x = x.dtype, x.float()  # is enough to compare strengths
+        weight = None if weight is None else weight.float()
         if self.operator is None:
             x, weight = (_middle(v, self.psf_) for v in (x, weight))
         if noise_std is None and self.noise_std != "auto":
@@ -58,7 +64,7 @@ class InverseMixin(StrengthMixin):
         if noise_std is not None:
             noise_std = torch.as_tensor(noise_std).to(x).expand(len(x))
         elif self._criterion == "sure":
-            noise_std = estimate_noise_std(x, x.ndim - 2, weight=weight)
+            noise_std = automatic_noise_std(x, self.data_range_, weight)
         level = noise_std
         if noise_std is None and (self.operator is not None or weight is not None):
             level = spread / 20  # what is missing would pass for noise
@@ -69,18 +75,18 @@ class InverseMixin(StrengthMixin):
         if self.operator is not None:  # data that see nothing must not count
             weight = seen_by(operator, x) * (1 if weight is None else weight)
 
-        def predict(y, strength):
+        def predict(y, strength, state):
             weights = weight
             if weight is not None:
                 weights = weight.repeat(len(y) // len(x), *(1,) * (x.ndim - 1))
-            return operator(self._scene(y, strength, weights, quick=True))
+            result = self._scene(y, strength, weights, state)
+            return operator(result.x), result.state
 
         start = self._begin(level, spread)
-        return Choice(
-            *cross_validate(
-                predict, x, start, level=level, noise_std=noise_std, weight=weight
-            )
+        found = cross_validate(
+            predict, x, start, level=level, noise_std=noise_std, weight=weight
         )
+        return Choice(*(part.to(dtype) for part in found))
 
 
 def _middle(x, psf):

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from skdeconv._params import Interval, StrOptions
-from skdeconv.estimation import estimate_noise_std
 from skdeconv.operators import LinearOperator
 from skdeconv.operators._blur import BOUNDARIES
+from skdeconv.operators._scene import crop
 from skdeconv.restorers._base import (
     DATA_RANGE,
     NDIM,
@@ -21,8 +21,13 @@ from skdeconv.restorers._base import (
     seen_by,
 )
 from skdeconv.restorers._inverse import InverseMixin
+from skdeconv.restorers._noise import automatic_noise_std
 from skdeconv.restorers._stopping import StoppingMixin
-from skdeconv.solvers import least_squares, least_squares_of_least_risk
+from skdeconv.solvers import (
+    SolverResult,
+    least_squares,
+    least_squares_of_least_risk,
+)
 from skdeconv.solvers._least_squares import METHODS
 
 # Most iterations that "auto" looks at.
@@ -51,7 +56,8 @@ class LeastSquaresRestorer(StoppingMixin, InverseMixin, BaseRestorer):
         chosen for each image that is restored, by Stein's unbiased risk estimate, or
         by generalised cross-validation where there is an `operator` and no `noise_std`.
     operator : LinearOperator or None, default=None
-        What to invert instead of a PSF; the answer has the shape of its domain.
+        What to invert instead of a PSF; the answer has the shape of its domain, less
+        what a ``Blur`` with boundary ``"extended"`` sees beyond the frame.
     method : {"cg", "landweber", "fista"}, default="cg"
         Conjugate gradients, gradient steps, or gradient steps with momentum that never
         let the objective rise: each takes fewer iterations than the one before in the
@@ -109,6 +115,15 @@ class LeastSquaresRestorer(StoppingMixin, InverseMixin, BaseRestorer):
         If data, PSF or parameters are wrong, the PSF is larger than an image,
         `nonnegative` meets ``method="cg"``, or both `alpha` and `max_iter` are
         ``"auto"``.
+
+    Warns
+    -----
+    NoiseWarning
+        If the estimate of the noise, by which ``"auto"`` goes, is doubtful: too
+        much texture, or too few pixels that are neither constant nor saturated.
+    OutlierWarning
+        If, with a PSF and no mask, the strength is chosen on an image with pixels that
+        stand out as no blurred scene does.
 
     See Also
     --------
@@ -221,17 +236,17 @@ class LeastSquaresRestorer(StoppingMixin, InverseMixin, BaseRestorer):
             "nonnegative": self.nonnegative,
         }
 
-    def _scene(self, x, strength, weight, quick=False) -> Tensor:
-        chosen = self.max_iter == "auto"
+    def _scene(self, x, strength, weight, start=None) -> SolverResult:
+        tol = self.tol if start is None else max(self.tol, 1e-3)
         return least_squares(
             x,
             self._operator(),
             alpha=strength[:, None],
             weight=weight,
-            tol=0.0 if chosen else max(self.tol, 1e-3) if quick else self.tol,
+            tol=0.0 if self.max_iter == "auto" else tol,
             max_iter=self.n_iter_,
             **self._options(),
-        ).x
+        )
 
     def _run(self, x, weight, noise_std=None):
         for given in (noise_std, self.noise_std):
@@ -240,7 +255,7 @@ class LeastSquaresRestorer(StoppingMixin, InverseMixin, BaseRestorer):
                 break
         level = noise_std
         if noise_std is None and self._criterion == "sure":
-            level = noise_std = estimate_noise_std(x, x.ndim - 2, weight=weight)
+            level = noise_std = automatic_noise_std(x, self.data_range_, weight)
         spread = x.flatten(1).std(1, correction=0)
         level = torch.maximum(spread / 20 if level is None else level, spread / 1000)
         operator = self._operator()
@@ -256,7 +271,7 @@ class LeastSquaresRestorer(StoppingMixin, InverseMixin, BaseRestorer):
             max_iter=BUDGET[self.method],
             **self._options(),
         )
-        return replace(run, x=self._cut(run.x, x.shape[2:]))
+        return replace(run, x=crop(run.x, operator))
 
     def _watch(self, x, weight, look):
         last = least_squares(
@@ -266,10 +281,10 @@ class LeastSquaresRestorer(StoppingMixin, InverseMixin, BaseRestorer):
             weight=weight,
             tol=0.0,
             max_iter=BUDGET[self.method],
-            look=lambda scene: look(self._cut(scene, x.shape[2:])),
+            look=lambda scene: look(crop(scene, self._operator())),
             **self._options(),
         ).x
-        return self._cut(last, x.shape[2:])
+        return crop(last, self._operator())
 
     def _begin(self, level, spread) -> Tensor:
         return 2 * (level / spread).square().clamp(1e-5, 1).nan_to_num(1)

@@ -1,6 +1,7 @@
 """The noise level: given, measured on pairs or estimated."""
 
 import warnings
+from itertools import repeat
 from math import prod
 from numbers import Real
 
@@ -20,38 +21,52 @@ RELIABLE, PIXELS, NOTABLE = 0.4, 4096, 0.01
 
 
 def automatic_noise_std(
-    x: Tensor, data_range: float, weight: Tensor | None = None
+    x: Tensor,
+    data_range: float,
+    weight: Tensor | None = None,
+    parameter: str = "noise_std",
 ) -> Tensor:
-    """Estimate the noise level of each image; warn where it cannot be known."""
+    """Estimate the noise level of each image; warn where it cannot be known.
+
+    The warning tells to pass `parameter`.
+    """
     level, reliability = estimate_noise_std(
         x, x.ndim - 2, weight=weight, return_reliability=True
     )
     doubtful = (reliability < RELIABLE) & (level > NOTABLE * data_range)
     if x.ndim > 3 and prod(x.shape[2:]) >= PIXELS and doubtful.any():
         warnings.warn(
-            "noise_std='auto' is unsure: texture, or too few pixels that are neither "
-            "constant nor saturated, leave a doubtful estimate of "
-            f"{float(level[doubtful][0]):.3g}. Pass noise_std if you know it.",
+            f"{parameter}='auto' is unsure: texture, or too few pixels that are "
+            "neither constant nor saturated, leave a doubtful estimate of the noise, "
+            f"{float(level[doubtful][0]):.3g}. Pass {parameter} if you know it.",
             NoiseWarning,
             stacklevel=6,
         )
     return level
 
 
-def pair_noise_std(images, target, psf=None) -> float:
-    """Root mean square of what the blur does not explain, away from the borders."""
+def pair_noise_std(images, target, psf=None, weights=None) -> float:
+    """Root mean square of what the blur does not explain, away from the borders.
+
+    Pixels of weight 0 do not count.
+    """
+    known = repeat(None) if weights is None else weights.images()
     pairs = zip(images.images(), target.images(images.float_dtype), strict=True)
-    errors = [_misfit(x, y, psf).square().mean() for x, y in pairs]
+    errors = [
+        _squared_misfit(x, y, psf, weight)
+        for (x, y), weight in zip(pairs, known, strict=False)
+    ]
     return float(torch.stack(errors).mean().sqrt())
 
 
-def _misfit(x, y, psf):
-    if psf is None:
-        return x - y
-    blur = Blur.unchecked(psf, "reflect")
-    room = zip(x.shape[2:], blur.margins, strict=True)
-    inside = [
-        slice(before, n - after) if n > before + after else slice(None)
-        for n, (before, after) in room
-    ]
-    return (x - blur(y))[(..., *inside)]
+def _squared_misfit(x, y, psf, weight):
+    known = torch.ones_like(x) if weight is None else (weight > 0).to(x)
+    if psf is not None:
+        blur = Blur.unchecked(psf, "reflect")
+        room = zip(x.shape[2:], blur.margins, strict=True)
+        inside = [
+            slice(before, n - after) if n > before + after else slice(None)
+            for n, (before, after) in room
+        ]
+        x, y, known = (v[(..., *inside)] for v in (x, blur(y), known))
+    return (known * (x - y).square()).sum() / known.sum().clamp_min(1)

@@ -12,6 +12,7 @@ from skdeconv.estimation import estimate_noise_variance
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.operators._grids import frame
 from skdeconv.restorers._base import DATA_RANGE, BaseRestorer
+from skdeconv.restorers._noise import automatic_noise_std
 from skdeconv.restorers._stopping import StoppingMixin
 from skdeconv.solvers import richardson_lucy, richardson_lucy_of_least_risk
 from skdeconv.solvers._richardson_lucy import scenes
@@ -84,6 +85,12 @@ class RichardsonLucyRestorer(StoppingMixin, BaseRestorer):
     ------
     ValueError
         If data, PSF or parameters are wrong, or the PSF is larger than an image.
+
+    Warns
+    -----
+    NoiseWarning
+        If the estimate of the noise, by which ``max_iter="auto"`` stops, is doubtful:
+        too much texture, or too few pixels that are neither constant nor saturated.
 
     See Also
     --------
@@ -193,6 +200,7 @@ class RichardsonLucyRestorer(StoppingMixin, BaseRestorer):
         }
 
     def _run(self, x, weight, noise_std=None):
+        automatic_noise_std(x, self.data_range_, weight, "max_iter")  # or warn
         return richardson_lucy_of_least_risk(
             x,
             self._blur(),

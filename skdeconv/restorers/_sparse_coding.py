@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from skdeconv._params import Interval, RandomState, StrOptions, draw_seed
-from skdeconv.estimation import sparse_alpha
+from skdeconv.estimation import estimate_noise_std, sparse_alpha
 from skdeconv.operators import LinearOperator
+from skdeconv.operators._scene import crop
 from skdeconv.restorers._base import (
     DATA_RANGE,
     NDIM,
@@ -67,7 +68,8 @@ class SparseCodingRestorer(StrengthMixin, BaseRestorer):
     operator : LinearOperator or None, default=None
         What is to be undone where it is not a blur: a
         :class:`~skdeconv.operators.Mask`, a :class:`~skdeconv.operators.Downsample`, a
-        composition.
+        composition. The answer has the shape of its domain, less what a ``Blur`` with
+        boundary ``"extended"`` sees beyond the frame.
     noise_std : float or "auto", default="auto"
         Standard deviation of the noise, in the units of X. ``"auto"`` takes it from the
         pairs where ``fit`` is given y, else estimates it for each image that is
@@ -132,6 +134,9 @@ class SparseCodingRestorer(StrengthMixin, BaseRestorer):
     NoiseWarning
         If the estimate for ``noise_std="auto"`` is doubtful: too much texture, or too
         few pixels that are neither constant nor saturated.
+    OutlierWarning
+        If, with a PSF and no mask, the strength is chosen on an image with pixels that
+        stand out as no blurred scene does.
 
     See Also
     --------
@@ -245,28 +250,37 @@ class SparseCodingRestorer(StrengthMixin, BaseRestorer):
         if self.noise_std != "auto":
             return float(self.noise_std)
         if target is None or self.operator is not None:
-            levels = [
-                self._level(hide(x, weight), None, weight)
-                for x, weight in batches(images, weights)
-            ]
+            levels = []
+            for x, weight in batches(images, weights):
+                x = hide(x, weight)
+                if self._inverts:  # the choice of the strength warns
+                    seen = self._seen(x, weight)
+                    levels.append(estimate_noise_std(x, x.ndim - 2, weight=seen))
+                else:
+                    levels.append(self._level(x, None))
             return torch.cat(levels).cpu().numpy()
-        return pair_noise_std(images, target, self.psf_)
+        return pair_noise_std(images, target, self.psf_, weights)
 
     def _level(self, x, noise_std, weight=None):
         """Noise level per image: given by the caller, known or estimated."""
         if noise_std is None and np.ndim(getattr(self, "noise_std_", [])) == 0:
             noise_std = self.noise_std_
         if noise_std is None:
-            if self.operator is not None:
-                weight = seen_by(self.operator, x) * (1 if weight is None else weight)
-            return automatic_noise_std(x, self.data_range_, weight)
+            return automatic_noise_std(x, self.data_range_, self._seen(x, weight))
         return torch.as_tensor(noise_std, dtype=x.dtype, device=x.device).expand(len(x))
+
+    def _seen(self, x, weight):
+        """Weights of the data, of which those that see nothing do not count."""
+        if self.operator is None:
+            return weight
+        return seen_by(self.operator, x) * (1 if weight is None else weight)
 
     def _solve(self, x, strength, noise_std=None, weight=None) -> Tensor:
         options = {"weight": weight, "max_iter": self.max_iter, "tol": self.tol}
         alpha = strength[:, None] * (self.data_range_ / 2)
         if self.operator is not None:
-            return sparse_invert(x, self.operator, alpha=alpha, **options).x
+            scene = sparse_invert(x, self.operator, alpha=alpha, **options).x
+            return crop(scene, self.operator)
         return sparse_deconvolve(x, self._blur(), alpha=alpha, **options).x
 
     def _choose(self, x, noise_std=None, weight=None) -> Choice:

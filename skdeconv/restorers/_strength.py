@@ -9,6 +9,7 @@ from torch import Tensor, inference_mode
 
 from skdeconv.metrics._psnr import image_psnr
 from skdeconv.restorers._base import hide
+from skdeconv.restorers._outliers import warn_of_outliers
 
 # Pixels of pairs that a strength is sought on; of more, evenly spaced images serve.
 MOST_PIXELS = 2**19
@@ -69,7 +70,7 @@ class StrengthMixin:
         else:
             with inference_mode():
                 choices = [
-                    self._choose(hide(x, weight), weight=weight)
+                    self._choose_soundly(hide(x, weight), weight=weight)
                     for x, weight in batches(images, weights)
                 ]
             self._keep(
@@ -84,10 +85,15 @@ class StrengthMixin:
     def _restore(self, x, noise_std=None, weight=None) -> Tensor:
         strength = getattr(self, f"{self._strength}_")
         if isinstance(strength, np.ndarray):
-            strength = self._choose(x, noise_std, weight).value
+            strength = self._choose_soundly(x, noise_std, weight).value
         else:
             strength = torch.full((len(x),), strength, dtype=x.dtype, device=x.device)
         return self._solve(x, strength, noise_std, weight)
+
+    def _choose_soundly(self, x, noise_std=None, weight=None) -> Choice:
+        """Choose, and warn of what would mislead the choice and ruin the answer."""
+        warn_of_outliers(x, self.psf_, self.data_range_, weight)
+        return self._choose(x, noise_std, weight)
 
     def _tune(self, images, target, weights):
         """Find the strength of the best score: by decades, then ever closer."""

@@ -6,11 +6,15 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from skdeconv._params import Interval, StrOptions
-from skdeconv.operators import Blur, LinearOperator
+from skdeconv.operators import Identity, LinearOperator
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.restorers._base import DATA_RANGE, NDIM, OPERATOR, PSF, BaseRestorer
 from skdeconv.restorers._inverse import InverseMixin
-from skdeconv.solvers import total_variation
+from skdeconv.solvers import SolverResult, total_variation
+
+# Iterations that are enough to compare strengths, at the first and from one to the
+# next; always so many, lest an image's choice depends on the others of its batch.
+COLD, WARM = 50, 10
 
 
 class TotalVariationRestorer(InverseMixin, BaseRestorer):
@@ -35,7 +39,8 @@ class TotalVariationRestorer(InverseMixin, BaseRestorer):
         chosen for each image that is restored, by generalised cross-validation, or by
         Stein's unbiased risk estimate where `noise_std` is given.
     operator : LinearOperator or None, default=None
-        What to invert instead of a PSF; the answer has the shape of its domain.
+        What to invert instead of a PSF; the answer has the shape of its domain, less
+        what a ``Blur`` with boundary ``"extended"`` sees beyond the frame.
     noise_std : float or "auto", default="auto"
         Standard deviation of the noise in the units of X, which helps to choose
         `alpha`. ``"auto"`` does without.
@@ -79,6 +84,12 @@ class TotalVariationRestorer(InverseMixin, BaseRestorer):
     ------
     ValueError
         If data, PSF or parameters are wrong, or the PSF is larger than an image.
+
+    Warns
+    -----
+    OutlierWarning
+        If, with a PSF and no mask, the strength is chosen on an image with pixels that
+        stand out as no blurred scene does.
 
     See Also
     --------
@@ -156,15 +167,15 @@ class TotalVariationRestorer(InverseMixin, BaseRestorer):
         self.n_iter_ = self.max_iter
         super()._fit(images, target, weights)
 
-    def _scene(self, x, strength, weight, quick=False) -> Tensor:
+    def _scene(self, x, strength, weight, start=None) -> SolverResult:
         operator = self._operator()
         options = {"tol": self.tol, "max_iter": self.max_iter}
-        if quick:
-            options = {"tol": 1e-3, "max_iter": 500}
-            if isinstance(operator, Blur):
-                options = {"tol": 3e-3, "max_iter": 120}
+        if start is not None:
+            options = {"tol": 0, "max_iter": WARM if start else COLD, "start": start}
+            if weight is None and isinstance(operator, Identity):
+                options = {"tol": 1e-3, "max_iter": 500}
         alpha = strength[:, None] * (self.data_range_ / 2)
-        return total_variation(x, operator, alpha=alpha, weight=weight, **options).x
+        return total_variation(x, operator, alpha=alpha, weight=weight, **options)
 
     def _begin(self, level, spread) -> Tensor:
         share = 0.7

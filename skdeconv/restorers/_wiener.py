@@ -95,6 +95,12 @@ class WienerRestorer(StrengthMixin, BaseRestorer):
 
     Warns
     -----
+    NoiseWarning
+        If the estimate for ``noise_std="auto"`` is doubtful: too much texture, or too
+        few pixels that are neither constant nor saturated.
+    OutlierWarning
+        If, with a PSF and no mask, the strength is chosen on an image with pixels that
+        stand out as no blurred scene does.
     ConvergenceWarning
         If the iterations for ``"reflect"`` or ``"extended"`` do not settle.
 
@@ -177,8 +183,13 @@ class WienerRestorer(StrengthMixin, BaseRestorer):
         self.spectrum_ = self._noise = None
         if self.regularizer == "spectrum" and target is not None:
             self.spectrum_ = _learn_spectrum(target, images.ndim)
-            self._noise = pair_noise_std(images, target, self.psf_)
+            self._noise = pair_noise_std(images, target, self.psf_, weights)
         super()._fit(images, target, weights)
+
+    def _restore(self, x: Tensor, noise_std=None, weight=None) -> Tensor:
+        if isinstance(self.alpha_, np.ndarray) or self.regularizer == "spectrum":
+            noise_std = self._level(x, noise_std, weight)  # once for choice and penalty
+        return super()._restore(x, noise_std, weight)
 
     def _solve(self, x: Tensor, strength, noise_std=None, weight=None) -> Tensor:
         blur = self._blur()

@@ -12,6 +12,7 @@ from skdeconv.solvers._differences import (
     shrinkage,
     subtract_adjoint,
 )
+from skdeconv.solvers._filling import fill_in
 from skdeconv.solvers._result import SolverResult
 from skdeconv.solvers._total_variation_deblurring import deblur
 from skdeconv.solvers._total_variation_inversion import invert
@@ -28,6 +29,7 @@ def total_variation(
     weight: Tensor | None = None,
     tol: float = 2e-3,
     max_iter: int = 500,
+    start: tuple[Tensor, ...] = (),
 ) -> SolverResult:
     r"""Minimise a squared misfit and the isotropic total variation.
 
@@ -53,6 +55,9 @@ def total_variation(
         what they are residuals of.
     max_iter : int, default=500
         Most iterations.
+    start : tuple of Tensor, default=()
+        The `state` of an answer to the same data, or close ones, at another `alpha`.
+        Denoising without weights needs none, and ignores it.
 
     Returns
     -------
@@ -87,16 +92,12 @@ def total_variation(
         return denoise(y, alpha, **options)
     if weight is not None:
         weight = weight.to(y).expand_as(y)
-        axes = tuple(range(2, y.ndim))
-        known = torch.where(weight > 0, y, 0)
-        total = weight.sum(axes, keepdim=True).clamp_min(torch.finfo(y.dtype).tiny)
-        level = (weight * known).sum(axes, keepdim=True) / total
-        y = torch.where(weight > 0, y, level)
+        y = fill_in(y, weight > 0)
     if plain:
         operator = Blur.unchecked(np.ones((1,) * (y.ndim - 2)), "extended")
     if isinstance(operator, Blur) and operator.boundary != "reflect":
-        return deblur(y, operator, alpha, weight, **options)
-    return invert(y, operator, alpha, weight, **options)
+        return deblur(y, operator, alpha, weight, start=start, **options)
+    return invert(y, operator, alpha, weight, start=start, **options)
 
 
 def denoise(y: Tensor, alpha: Tensor, *, tol: float, max_iter: int) -> SolverResult:

@@ -32,6 +32,7 @@ def deblur(
     *,
     tol: float,
     max_iter: int,
+    start: tuple[Tensor, ...] = (),
 ) -> SolverResult:
     r"""Minimise the misfit and the total variation of the scene behind a blur.
 
@@ -54,6 +55,8 @@ def deblur(
         fraction of the copies' norms.
     max_iter : int
         Most iterations.
+    start : tuple of Tensor, default=()
+        State of the answer to the same data at another `alpha`.
 
     Returns
     -------
@@ -73,44 +76,60 @@ def deblur(
         transfer.abs().square(),
         gradient_power(grid, device=y.device, dtype=y.dtype),
     )
+    sharp = blur.psf.size == 1
     level = y.mean(axes, keepdim=True)
     y = y - level
     contrast = torch.linalg.vector_norm(y, dim=axes)
 
-    if weight is None:
-        weight = 1
     threshold = THRESHOLD * y.flatten(2).std(-1, correction=0)
     threshold = torch.maximum(threshold, alpha).clamp_min(tiny)
     thrift = (alpha / threshold).clamp_min(1e-5)[each]
-    alpha = alpha[each]
+    radius = alpha[each] / thrift
+    weight = 1 if weight is None else weight
+    pull, share = weight * y / (weight + FIT), FIT / (weight + FIT)
     power = FIT * power + thrift * roughness
+    back = FIT * transfer.conj() / power
+    smooth = (thrift / power).to(back)
 
-    x = bridge(y, grid)
+    if start:
+        x, data_dual, vectors_dual = (part.clone() for part in start)
+        vectors_dual = vectors_dual.movedim(1, 0)
+        blurred = ifft(fft(x, grid) * transfer, grid)
+    else:
+        x = blurred = bridge(y, grid)
+        data_dual, vectors_dual = torch.zeros_like(x), x.new_zeros((ndim, *x.shape))
     answer, converged = x, contrast == 0
-    blurred, slopes = x, _differences(x, ndim)
-    data, vectors = blurred, slopes
-    data_dual, vectors_dual = torch.zeros_like(data), torch.zeros_like(vectors)
+    slopes = torch.empty_like(vectors_dual)
+    _differences(x, slopes)
+    data, vectors = blurred.clone(), slopes.clone()
+    # Large tensors are written in place: fresh ones cost as much as the arithmetic.
+    target, targets, factor = map(torch.empty_like, (data, vectors, data))
     n_iter = 0
     while n_iter < max_iter and not converged.all():
         n_iter += 1
-        before = data, vectors
-        target = torch.lerp(data, blurred, RELAXATION) - data_dual
-        data = target.clone()
-        data[inside] = (weight * y + FIT * target[inside]) / (weight + FIT)
-        data_dual = data - target
+        look = (tol > 0 and n_iter % CHECK == 0) or n_iter == max_iter
+        before = (data.clone(), vectors.clone()) if look else None
 
-        target = torch.lerp(vectors, slopes, RELAXATION) - vectors_dual
-        vectors_dual = target.neg() if penalised is None else target * -penalised
-        vectors_dual *= shrinkage(vectors_dual, alpha / thrift)
-        vectors = target + vectors_dual
+        torch.lerp(data, blurred, RELAXATION, out=target).sub_(data_dual)
+        data.copy_(target)
+        data[inside].mul_(share).add_(pull)
+        torch.sub(data, target, out=data_dual)
 
-        spectrum = fft(data + data_dual, grid) * (FIT * transfer.conj())
-        spectrum += fft(thrift * _adjoint(vectors + vectors_dual), grid)
-        spectrum /= power
+        torch.lerp(vectors, slopes, RELAXATION, out=targets).sub_(vectors_dual)
+        torch.neg(targets, out=vectors_dual)
+        if penalised is not None:
+            vectors_dual *= penalised
+        vectors_dual *= shrinkage(vectors_dual, radius, out=factor)
+        torch.add(targets, vectors_dual, out=vectors)
+
+        spectrum = fft(torch.add(data, data_dual, out=target), grid).mul_(back)
+        torch.add(vectors, vectors_dual, out=targets)
+        spectrum.addcmul_(fft(_adjoint(targets, target), grid), smooth)
         x = ifft(spectrum, grid)
-        blurred, slopes = ifft(spectrum * transfer, grid), _differences(x, ndim)
+        blurred = x if sharp else ifft(spectrum.mul_(transfer), grid)
+        _differences(x, slopes)
 
-        if n_iter % CHECK and n_iter < max_iter:
+        if not look:
             continue
         size = _norm(vectors, axes).clamp_min(tiny)
         residuals = (
@@ -121,10 +140,11 @@ def deblur(
         )
         answer = torch.where(converged[each], answer, x)
         converged = converged | (torch.stack(residuals).amax(0) <= tol)
+    state = x, data_dual, vectors_dual.movedim(0, 1)
     for axis, (first, _) in zip(axes, blur.margins, strict=True):
         if scene != shape:
             answer = answer.roll(first, axis)
-    return SolverResult(answer[frame(scene)] + level, n_iter, converged)
+    return SolverResult(answer[frame(scene)] + level, n_iter, converged, state)
 
 
 def _norm(v, axes):
@@ -133,15 +153,26 @@ def _norm(v, axes):
     return torch.linalg.vector_norm(magnitude, dim=axes)
 
 
-def _differences(x, ndim):
+def _differences(x, out):
     """Periodic forward differences, of shape (ndim, *x.shape)."""
-    return torch.stack([x.roll(-1, axis) - x for axis in spatial_axes(ndim)])
+    for slopes, axis in zip(out, spatial_axes(len(out)), strict=True):
+        n = x.shape[axis] - 1
+        first, last = x.narrow(axis, 0, n), x.narrow(axis, 1, n)
+        torch.sub(last, first, out=slopes.narrow(axis, 0, n))
+        ends = x.narrow(axis, 0, 1), x.narrow(axis, n, 1)
+        torch.sub(*ends, out=slopes.narrow(axis, n, 1))
 
 
-def _adjoint(p):
+def _adjoint(p, out):
     """Adjoint of the periodic differences."""
-    pairs = zip(p, spatial_axes(len(p)), strict=True)
-    return sum(v.roll(1, axis) - v for v, axis in pairs)
+    torch.neg(p[0], out=out)
+    for k, (v, axis) in enumerate(zip(p, spatial_axes(len(p)), strict=True)):
+        n = v.shape[axis] - 1
+        if k:
+            out -= v
+        out.narrow(axis, 1, n).add_(v.narrow(axis, 0, n))
+        out.narrow(axis, 0, 1).add_(v.narrow(axis, n, 1))
+    return out
 
 
 def _penalised(scene, grid, margins, like):

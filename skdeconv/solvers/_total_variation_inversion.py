@@ -12,6 +12,7 @@ from skdeconv.solvers._differences import (
     shrinkage,
     subtract_adjoint,
 )
+from skdeconv.solvers._filling import fill_in
 from skdeconv.solvers._result import SolverResult
 
 # Iterations between looks at what has converged.
@@ -24,8 +25,8 @@ BALANCE = 0.15
 def spread(y: Tensor, operator: LinearOperator, weight: Tensor) -> Tensor:
     """Guess the image behind data.
 
-    Each pixel is the mean of the data that it appears in, or of all data where it
-    appears in none.
+    Each pixel is the mean of the data that it appears in; where it appears in none, it
+    is filled from its neighbours.
 
     Parameters
     ----------
@@ -44,10 +45,8 @@ def spread(y: Tensor, operator: LinearOperator, weight: Tensor) -> Tensor:
     axes, tiny = spatial_axes(operator.ndim), torch.finfo(y.dtype).tiny
     response = operator(torch.ones_like(operator.adjoint(y)))
     share = operator.adjoint(weight * response)
-    mean = (weight * response * y).sum(axes, keepdim=True)
-    mean = mean / (weight * response.square()).sum(axes, keepdim=True).clamp_min(tiny)
     seen = share > 1e-2 * share.amax(axes, keepdim=True)
-    return torch.where(seen, operator.adjoint(weight * y) / share, mean)
+    return fill_in(operator.adjoint(weight * y) / share.clamp_min(tiny), seen)
 
 
 def invert(
@@ -58,6 +57,7 @@ def invert(
     *,
     tol: float,
     max_iter: int,
+    start: tuple[Tensor, ...] = (),
 ) -> SolverResult:
     r"""Minimise the misfit and the total variation, given an operator and its adjoint.
 
@@ -78,10 +78,12 @@ def invert(
     weight : Tensor of the shape of y, or None
         Weights of the data.
     tol : float
-        An image is done when an iteration changes it by less than this fraction of its
-        contrast, and `r` and `p` by less than this fraction of their norm.
+        An image is done when what still pulls at it is below this fraction of `p`, in
+        holes too, and the change of `r` and `p` below this fraction of both.
     max_iter : int
         Most iterations.
+    start : tuple of Tensor, default=()
+        State of the answer to the same data at another `alpha`.
 
     Returns
     -------
@@ -95,15 +97,18 @@ def invert(
     x = spread(y, operator, weight)
     shape = tuple(x.shape[2:])
     deviation = x.flatten(2).std(-1, correction=0)
-    contrast = _norm(x - x.mean(axes, keepdim=True), axes).clamp_min(tiny)
-
     step = (BALANCE * deviation / alpha.clamp_min(tiny)).clamp(0.1, 100.0)[each]
     misfit_step = 0.5 / (step * operator.norm(shape) ** 2)
     vectors_step = 0.5 / (step * max(differences_power(shape), 1e-3))
     alpha = alpha[each]
 
-    ahead, r, p = x, torch.zeros_like(y), x.new_zeros((ndim, *x.shape))
-    answer, converged = x, torch.zeros(y.shape[:2], dtype=torch.bool, device=y.device)
+    if start:
+        x, r, p = start
+        p = alpha * p.movedim(1, 0)
+    else:
+        r, p = torch.zeros_like(y), x.new_zeros((ndim, *x.shape))
+    ahead = answer = x
+    converged = torch.zeros(y.shape[:2], dtype=torch.bool, device=y.device)
     n_iter = 0
     while n_iter < max_iter and not converged.all():
         n_iter += 1
@@ -116,16 +121,18 @@ def invert(
         x = x + step * pull
         ahead = 2 * x - before[0]
 
-        if n_iter % CHECK and n_iter < max_iter:
+        if (tol == 0 or n_iter % CHECK) and n_iter < max_iter:
             continue
-        change = _norm(x - before[0], axes) / contrast
-        dual = torch.hypot(_norm(r, axes), _norm(length(p), axes))
+        misfit, vectors = _norm(r, axes), _norm(length(p), axes)
+        dual = torch.hypot(misfit, vectors)
         turn = torch.hypot(
             _norm(r - before[1], axes), _norm(length(p - before[2]), axes)
         )
         answer = torch.where(converged[each], answer, x)
-        converged = converged | ((change <= tol) & (turn <= tol * dual))
-    return SolverResult(answer, n_iter, converged)
+        still = _norm(pull, axes) <= tol * torch.where(vectors > 0, vectors, misfit)
+        converged = converged | (still & (turn <= tol * dual))
+    state = x, r, (p / alpha.clamp_min(tiny)).movedim(0, 1)
+    return SolverResult(answer, n_iter, converged, state)
 
 
 def _norm(v, axes):

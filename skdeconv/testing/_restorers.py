@@ -37,7 +37,11 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
     restorers : list of estimators
         Quick to fit, with ``data_range=1.0``.
     """
-    from skdeconv.neural import DeconvRestorer  # noqa: PLC0415 - skorch is slow
+    from skdeconv.neural import (  # noqa: PLC0415 - skorch is slow
+        AdversarialRestorer,
+        DeconvRestorer,
+        VariationalRestorer,
+    )
 
     psf, plain = PSFS[ndim], {"data_range": 1.0}
     network = {"precision": "float32", "max_epochs": 2, "ndim": ndim, **plain}
@@ -71,6 +75,12 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
             module__width=4,
             module__noise_map=True,
             **network,
+        ),
+        AdversarialRestorer(
+            patches_per_epoch=16, module__width=4, discriminator_width=4, **network
+        ),
+        VariationalRestorer(
+            patches_per_epoch=16, module__width=4, module__n_blocks=1, **network
         ),
     ]
 

@@ -170,7 +170,10 @@ def test_pages_are_restored_one_by_one(folder):
     assert tifffile.imread(folder / "out.tif").shape == (3, *GREY.shape)
 
 
-def test_network_is_trained_for_the_degradation(folder, monkeypatch):
+@pytest.mark.parametrize(
+    "method", ["DeconvRestorer", "AdversarialRestorer", "VariationalRestorer"]
+)
+def test_network_is_trained_for_the_degradation(folder, monkeypatch, method):
     images = list(255 * make_dead_leaves(2, shape=(32, 32), random_state=0))
     monkeypatch.setattr("skdeconv.cli._restore.default_training_images", lambda: images)
     out = folder / "out.png"
@@ -180,7 +183,7 @@ def test_network_is_trained_for_the_degradation(folder, monkeypatch):
         "module__width=8",
         "patch_size=16",
     )
-    call = ("--method", "DeconvRestorer", "--noise", "25/255", "--set", *settings)
+    call = ("--method", method, "--noise", "25/255", "--set", *settings)
     assert restore(folder / "rgb.png", "-o", out, *call) == 0
     with Image.open(out) as image:
         assert image.mode == "RGB"

@@ -4,9 +4,9 @@ import torch
 from skdeconv.estimation import cross_validate
 
 
-def shrink(y, strength):
+def shrink(y, strength, state):
     """The linear smoother of a prior variance of one: y / (1 + strength)."""
-    return y / (1 + strength[:, None, None, None])
+    return y / (1 + strength[:, None, None, None]), ()
 
 
 def draw(noise_std, n=3, size=64):
@@ -42,7 +42,9 @@ def test_cross_validation_of_a_linear_smoother():
 
     level = torch.full((3,), 0.5, dtype=y.dtype)
     start = torch.ones_like(level)
-    value, values, criterion = cross_validate(smooth, y, start, level=level)
+    value, values, criterion = cross_validate(
+        lambda y, strength, state: (smooth(y, strength), ()), y, start, level=level
+    )
     fit = smooth(y, values[:, 2])
     share = 1 / (1 + values[:, 2])
     freedom = (63 * (share + (1 - share) / 2) + 1) / 64
@@ -73,3 +75,25 @@ def test_a_constant_is_no_trouble():
     assert value.isfinite().all()
     assert values.isfinite().all()
     assert criterion.isfinite().all()
+
+
+def test_fits_go_on_from_the_best_one_so_far():
+    y = draw(0.5)
+    level = torch.full((3,), 0.5, dtype=y.dtype)
+    origins = []
+
+    def remember(y, strength, state):
+        fit, _ = shrink(y, strength, state)
+        origins.append(state)
+        return fit, (y, strength)
+
+    _, values, criterion = cross_validate(
+        remember, y, level, level=level, noise_std=level, rounds=3
+    )
+    assert origins[0] == ()
+    for data, strength in origins[1:]:
+        assert torch.equal(data[:6], y.repeat(2, 1, 1, 1))  # of the fits
+        assert not torch.isin(data[6:], y).any()  # and of the nudged ones
+        assert torch.equal(strength[:3].repeat(4), strength)
+    before = values[:, 1::2], criterion[:, 1::2]  # any
+    assert before[0].shape == before[1].shape

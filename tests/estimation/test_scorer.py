@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
@@ -66,3 +67,27 @@ def test_looks_into_pipelines(pair):
     ).fit(observed)
     assert np.isfinite(risk_scorer(pipeline, observed))
     assert psnr(truth, pipeline.predict(observed), data_range=255) > 20
+
+
+def test_dead_pixels_do_not_count(pair):
+    observed, _ = pair
+    mask = np.random.default_rng(1).random(observed.shape) < 0.9
+    broken = np.where(mask, observed, 0)
+    restorer = WienerRestorer(PSF, alpha=0.03, data_range=255).fit(observed)
+    whole = risk_scorer(restorer, observed)
+    assert risk_scorer(restorer, broken, mask=mask) == pytest.approx(whole, abs=2)
+    assert risk_scorer(restorer, broken) < whole - 5
+
+
+def test_mask_is_routed(pair):
+    observed, _ = pair
+    mask = np.random.default_rng(1).random(observed.shape) < 0.9
+    broken = np.where(mask, observed, 0)
+    grid = {"alpha": [1e-4, 0.03]}
+    with config_context(enable_metadata_routing=True):
+        restorer = WienerRestorer(PSF, data_range=255).set_fit_request(mask=True)
+        search = GridSearchCV(restorer, grid, scoring=risk_scorer, cv=2)
+        search.fit(broken, mask=mask)
+    assert search.best_params_ == {"alpha": 0.03}
+    expected = risk_scorer(search.best_estimator_, broken, mask=mask)
+    assert search.best_score_ == pytest.approx(expected, abs=0.5)

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from skdeconv import Degradation, WienerRestorer
+from skdeconv.datasets import load_photographs
+from skdeconv.degradations import GaussianNoise
 from skdeconv.estimation import (
     PowerLaw,
     fit_power_law,
@@ -13,7 +16,9 @@ from skdeconv.estimation import (
     periodogram,
     sparse_alpha,
 )
-from skdeconv.operators import Blur
+from skdeconv.estimation._spectrum import blurred_gain
+from skdeconv.metrics import psnr
+from skdeconv.operators import Blur, motion_psf
 from skdeconv.operators._fourier import radial_frequency, transfer_function
 from skdeconv.solvers import wiener
 
@@ -93,3 +98,50 @@ def test_constant_images_do_no_harm(level):
     noise = torch.tensor([level], dtype=torch.float64)
     chosen = sparse_alpha(y, np.ones((1, 1)), noise)[0]
     assert chosen.isfinite().all()
+
+
+def test_leaks_explain_the_periodogram_under_a_directed_blur():
+    psf, shape = motion_psf(11, angle=30), (48, 48)
+    blur = Blur(psf, "extended")
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(300, 1, 256, 256, generator=generator, dtype=torch.float64)
+    frequency = radial_frequency((256, 256), dtype=torch.float64)
+    law = frequency.clamp_min(1 / 256) ** -1.0  # the square root of a power law
+    field = torch.fft.irfft2(torch.fft.rfft2(noise) * law, (256, 256))
+    seen = blur(field[..., : 48 + psf.shape[0] - 1, : 48 + psf.shape[1] - 1])
+    found = periodogram(seen, 2).mean(0)
+    waves = radial_frequency(shape, dtype=torch.float64)
+    expected = blurred_gain(psf, shape, torch.full((1,), 2.0, dtype=torch.float64))
+    expected = expected[0] * waves.clamp_min(0.5 / 48) ** -2.0
+    middle = (waves > 0.05) & (waves < 0.5)
+    ratio = (found / expected)[middle]
+    assert 0.8 < ratio.median() < 1.25
+    assert ((ratio > 0.5) & (ratio < 2)).double().mean() > 0.98
+    transfer = transfer_function(psf, shape, dtype=torch.float64).abs().square()
+    naive = (found / (transfer * waves.clamp_min(0.5 / 48) ** -2.0))[middle]
+    assert (naive > 2).double().mean() > 0.1
+
+
+def test_small_images_under_motion_are_not_taken_for_rough():
+    psf = motion_psf(11, angle=30)
+    images = load_photographs("test").images[:3]
+    scenes = np.stack([p[150:208, 150:208] for p in images]).astype(np.float32)
+    degrade = Degradation([Blur(psf), GaussianNoise(2.55)], random_state=0)
+    observed, truth = degrade.pair(scenes)
+    options = {"data_range": 255, "reduction": "none"}
+    scores = [
+        psnr(
+            truth,
+            WienerRestorer(psf, alpha=a, data_range=255)
+            .fit(observed)
+            .predict(observed),
+            **options,
+        )
+        for a in np.geomspace(1e-4, 1e1, 21)
+    ]
+    chosen = (
+        WienerRestorer(psf, noise_std=2.55, data_range=255)
+        .fit(observed)
+        .predict(observed)
+    )
+    assert (np.max(scores, 0) - psnr(truth, chosen, **options) < 1).all()

@@ -6,6 +6,7 @@ import torch
 from skimage.data import camera
 from skimage.metrics import peak_signal_noise_ratio
 from skimage.metrics import structural_similarity as skimage_ssim
+from sklearn import config_context
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
@@ -140,3 +141,30 @@ def test_scorers_serve_model_selection():
     assert psnr_scorer(search, X, y.astype(float)) == pytest.approx(search.score(X, y))
     scores = cross_val_score(WienerRestorer(data_range=255), X, y, cv=2)
     assert np.isfinite(scores).all()
+
+
+def test_scorers_are_routed_a_mask():
+    X, y = np.concatenate([NOISY] * 2), np.concatenate([CLEAN] * 2)
+    mask = np.random.default_rng(1).random(X.shape) < 0.8
+    X[~mask] = 0
+    scorers = {
+        "psnr": psnr_scorer,
+        "ssim": ssim_scorer,
+        "blind": psnr_scorer.set_score_request(mask=False),
+    }
+    with config_context(enable_metadata_routing=True):
+        restorer = WienerRestorer(data_range=255).set_fit_request(mask=True)
+        search = GridSearchCV(
+            restorer, {"alpha": [1e-3, 1.0]}, scoring=scorers, refit="psnr", cv=2
+        ).fit(X, y, mask=mask)
+    found = search.cv_results_
+    halves = [
+        restorer.set_params(alpha=1.0)
+        .fit(X[a], y[a], mask=mask[a])
+        .score(X[b], y[b], mask=mask[b])
+        for a, b in (([2, 3], [0, 1]), ([0, 1], [2, 3]))
+    ]
+    assert found["mean_test_psnr"][1] == pytest.approx(np.mean(halves))
+    assert (found["mean_test_psnr"] > found["mean_test_blind"] + 2).all()
+    expected = ssim(y, search.best_estimator_.predict(X, mask=mask), data_range=255)
+    assert ssim_scorer(search, X, y, mask=mask) == pytest.approx(expected)

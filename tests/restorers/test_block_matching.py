@@ -6,7 +6,7 @@ import pytest
 from skdeconv import BlockMatchingRestorer, Degradation
 from skdeconv.datasets import load_photographs
 from skdeconv.degradations import GaussianNoise
-from skdeconv.operators import Blur, motion_psf
+from skdeconv.operators import Blur, gaussian_psf, motion_psf
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +49,23 @@ def test_deblurs_and_spares_the_border(clean, border_gain):
     before, after = (np.mean((x - truth) ** 2) for x in (observed, restored))
     assert after < 0.4 * before
     assert border_gain(psf, observed, truth, restored).min() > 0
+
+
+@pytest.mark.parametrize("psf", [None, gaussian_psf(1.0)], ids=["noisy", "blurred"])
+def test_masked_pixels_do_no_harm(psf):
+    scene = load_photographs("test").images[0][60:132, 60:132].astype(np.float32)
+    steps = [GaussianNoise(8.0)] if psf is None else [Blur(psf), GaussianNoise(2.0)]
+    observed, truth = Degradation(steps, random_state=0).pair(scene[None])
+    mask = np.random.default_rng(1).random(observed.shape) < 0.9
+    broken = np.where(mask, observed, 255)
+    restorer = BlockMatchingRestorer(psf, data_range=255, max_iter=6)
+    whole = restorer.fit(observed).score(observed, truth)
+    restorer.fit(broken, mask=mask)
+    assert restorer.noise_std_ == pytest.approx(8 if psf is None else 2, rel=0.5)
+    assert restorer.score(broken, truth, mask=mask) > whole - 1
+    assert restorer.score(broken, truth) < whole - 5
+    garbage = np.where(mask, observed, 0)
+    a, b = (restorer.predict(x, mask=mask) for x in (broken, garbage))
+    np.testing.assert_array_equal(a, b)
+    paired = restorer.fit(broken, truth, mask=mask).noise_std_
+    assert paired == pytest.approx(8 if psf is None else 2, rel=0.1)

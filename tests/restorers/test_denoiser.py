@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 from skimage import data
 
-from skdeconv import SparseCodingRestorer, WaveletRestorer
+from skdeconv import (
+    LeastSquaresRestorer,
+    RichardsonLucyRestorer,
+    SparseCodingRestorer,
+    WaveletRestorer,
+    WienerRestorer,
+)
 from skdeconv.exceptions import NoiseWarning
+
+PSF = np.full((3, 3), 1 / 9)
 
 
 def test_texture_warns():
@@ -17,6 +25,25 @@ def test_texture_warns():
         restorer.predict(grass)
     with pytest.warns(NoiseWarning, match="Pass noise_std"):
         SparseCodingRestorer(np.full((3, 3), 1 / 9)).fit(grass)
+
+
+@pytest.mark.parametrize(
+    ("restorer", "advice"),
+    [
+        (WienerRestorer(PSF), "noise_std"),
+        (WienerRestorer(PSF, regularizer="spectrum"), "noise_std"),
+        (LeastSquaresRestorer(PSF), "noise_std"),
+        (SparseCodingRestorer(PSF), "noise_std"),
+        (RichardsonLucyRestorer(PSF), "max_iter"),
+    ],
+    ids=str,
+)
+def test_each_call_warns_once(restorer, advice):
+    grass = data.grass()[None, :128, :128]
+    for call in (restorer.fit, restorer.predict):
+        with pytest.warns(NoiseWarning, match=f"Pass {advice}") as caught:
+            call(grass)
+        assert sum(w.category is NoiseWarning for w in caught) == 1
 
 
 def test_a_known_level_does_not_warn():

@@ -123,7 +123,8 @@ def test_masks_are_routed(images):
         (np.ones((1, 40, 44)), "same number of images"),
         (np.full((2, 40, 44), 2.0), r"within \[0, 1\]"),
         (np.full((2, 40, 44), np.nan), r"within \[0, 1\]"),
-        (np.zeros((2, 40, 44)), "leave a pixel"),
+        (np.zeros((2, 40, 44)), "all zero for image 0: 0 hides"),
+        (np.ones((40, 44)), r"mask\[None\] for one image"),
         (np.full((2, 40, 44), "a"), "bool or numeric"),
     ],
 )
@@ -142,3 +143,16 @@ def test_psf_and_operator_exclude_each_other(images):
     restorer = TotalVariationRestorer(PSF, operator=Mask(np.ones((40, 44))))
     with pytest.raises(ValueError, match="exclude each other"):
         restorer.fit(images[0])
+
+
+def test_a_search_without_truth_says_how_to_score(images):
+    noisy, _ = images
+    search = GridSearchCV(WienerRestorer(PSF, data_range=255), {"alpha": [0.1]}, cv=2)
+    with (
+        pytest.warns(UserWarning, match="non-finite"),
+        pytest.warns(UserWarning, match="scoring=skdeconv.estimation.risk_scorer"),
+    ):
+        search.fit(noisy)
+    search.set_params(error_score="raise")
+    with pytest.raises(ValueError, match="risk_scorer"):
+        search.fit(noisy)

@@ -102,15 +102,13 @@ def test_super_resolution_beats_repetition(clean):
     assert gain > 0.3
 
 
-def test_an_extended_blur_as_operator_gives_the_scene(clean):
+def test_an_extended_blur_as_operator_is_a_psf(clean):
     psf = gaussian_psf(1.0)
     degrade = Degradation([Blur(psf), GaussianNoise(2)], random_state=0)
     observed, truth = degrade.pair(clean)
-    whole = restorer(operator=Blur(psf, "extended"), alpha=3e-3).fit(observed)
+    given = restorer(operator=Blur(psf, "extended"), alpha=3e-3).fit(observed)
     framed = restorer(psf, alpha=3e-3).fit(observed)
-    assert whole.predict(observed).shape == clean.shape
-    assert whole.score(observed, clean) > 20
-    assert np.allclose(whole.predict(observed)[:, 4:-4, 4:-4], framed.predict(observed))
+    assert np.allclose(given.predict(observed), framed.predict(observed))
     assert framed.score(observed, truth) > psnr(truth, observed, data_range=255)
 
 

@@ -222,3 +222,40 @@ def test_a_few_iterations_are_enough():
     cut = total_variation(y, blur, alpha=2e-3, max_iter=2)
     assert cut.n_iter == 2
     assert not cut.converged.any()
+
+
+@pytest.mark.parametrize("how", ["weight", "operator", "blurred"])
+def test_a_large_hole_in_a_smooth_image_is_filled(how):
+    u, v = torch.meshgrid(*[torch.arange(96) / 96] * 2, indexing="ij")
+    scene = (0.5 + 0.3 * torch.sin(2 * u + 1) + 0.2 * torch.cos(3 * v))[None, None]
+    known = np.ones((96, 96), dtype=bool)
+    known[30:66, 30:66] = False
+    hole = torch.from_numpy(~known)
+    noise = torch.randn(96, 96, generator=torch.Generator().manual_seed(0)) / 100
+    operator = {
+        "weight": None,
+        "operator": Mask(known),
+        "blurred": Mask(known) @ Blur(gaussian_psf(1.0)),
+    }[how]
+    weight = (~hole).float() if how == "weight" else None
+    y = scene if operator is None else operator(scene)
+    options = {"alpha": 2e-3, "weight": weight}
+    x = total_variation(y + noise, operator, **options).x
+    best = total_variation(y + noise, operator, tol=1e-6, max_iter=5000, **options).x
+    assert (x - best)[..., hole].square().mean().sqrt() < 0.012
+
+
+@pytest.mark.parametrize("operator", BLURS.values(), ids=map(str, BLURS))
+def test_going_on_from_a_state_gets_further(operator):
+    y = random_images((20, 21))
+    weight = torch.ones_like(y)
+    weight[..., 3:6, 4] = 0
+    options = {"weight": weight, "tol": 0}
+    first = total_variation(y, operator, alpha=0.05, max_iter=500, **options)
+    best = total_variation(y, operator, alpha=0.051, max_iter=3000, **options).x
+    kept = [part.clone() for part in first.state]
+    few = {"alpha": 0.051, "max_iter": 20, **options}
+    cold = total_variation(y, operator, **few).x
+    warm = total_variation(y, operator, start=first.state, **few).x
+    assert all(torch.equal(a, b) for a, b in zip(kept, first.state, strict=True))
+    assert (warm - best).square().mean() < 0.3 * (cold - best).square().mean()

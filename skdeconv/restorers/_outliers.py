@@ -1,0 +1,60 @@
+"""Pixels that no blur explains: hot, dead or stuck ones."""
+
+import warnings
+from math import prod
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from skdeconv.exceptions import OutlierWarning
+
+# A pixel stands out that differs from the nearest of its neighbours by more than this
+# part of the range and this multiple of the span of them all. Warned is from this share
+# of such pixels on. Blurred photographs have none, at any noise.
+LEAST, MULTIPLE, SHARE = 0.05, 2.0, 5e-4
+
+# Images of fewer pixels, and signals, whose pixels have two neighbours, are never sure.
+PIXELS = 4096
+
+
+def warn_of_outliers(
+    x: Tensor, psf: np.ndarray | None, data_range: float, weight: Tensor | None
+) -> None:
+    """Warn of pixels that stand out of a blurred image further than points do."""
+    if psf is None or weight is not None:
+        return
+    if psf.ndim == 1 or prod(x.shape[2:]) < PIXELS:
+        return
+    point = torch.from_numpy(np.pad(psf, 2)).to(x)[None, None]
+    limit = max(MULTIPLE, 2 * float(_prominence(point, 0).max()))
+    share = (_prominence(x, LEAST * data_range) > limit).float().flatten(1).mean(1)
+    if (share > SHARE).any():
+        warnings.warn(
+            f"{100 * float(share.max()):.2g} % of the pixels of an image stand out as "
+            "no blurred scene does; hot or dead pixels ruin a restoration. Pass a mask "
+            "that is 0 where they are.",
+            OutlierWarning,
+            stacklevel=6,
+        )
+
+
+def _prominence(x, least):
+    """Distance to the nearest neighbour, where more than `least`, over their span."""
+    ndim = x.ndim - 2
+    shape = x.shape
+    x = F.pad(x.flatten(0, 1)[:, None], (1, 1) * ndim, mode="replicate")[:, 0]
+    neighbours = []
+    for place in np.ndindex(*(3,) * ndim):
+        if any(k != 1 for k in place):
+            part = x
+            for axis, k in enumerate(place, 1):
+                part = part.narrow(axis, k, shape[axis + 1])
+            neighbours.append(part)
+    neighbours = torch.stack(neighbours)
+    low, high = neighbours.amin(0), neighbours.amax(0)
+    x = x[(slice(None), *(slice(1, -1),) * ndim)]
+    excess = torch.maximum(x - high, low - x)
+    tiny = torch.finfo(x.dtype).tiny
+    return torch.where(excess > least, excess / (high - low + tiny), 0).reshape(shape)

@@ -1,0 +1,47 @@
+"""Hot and dead pixels are told of where they ruin a restoration."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from skdeconv import Degradation, LeastSquaresRestorer, WienerRestorer
+from skdeconv.datasets import load_photographs
+from skdeconv.degradations import GaussianNoise, PoissonNoise
+from skdeconv.exceptions import NoiseWarning, OutlierWarning
+from skdeconv.operators import Blur, disk_psf, gaussian_psf, motion_psf
+
+PSFS = [gaussian_psf(0.6), gaussian_psf(1.0), disk_psf(2), motion_psf(9, angle=30)]
+
+
+def observe(psf, noise, scenes=None):
+    if scenes is None:
+        images = load_photographs("test").images
+        scenes = [p[:120, :120].astype(np.float32) for p in images]
+    return Degradation([Blur(psf), noise], random_state=0).pair(np.stack(scenes))[0]
+
+
+@pytest.mark.parametrize("kind", [WienerRestorer, LeastSquaresRestorer])
+def test_hot_pixels_are_told_of_unless_masked(kind):
+    psf = gaussian_psf(1.0)
+    observed = observe(psf, GaussianNoise(2.55))[:1]
+    hot = np.random.default_rng(0).random(observed.shape) < 0.02
+    broken = np.where(hot, 255, observed)
+    restorer = kind(psf, noise_std=2.55, data_range=255)
+    for call in (restorer.fit, restorer.predict):
+        with pytest.warns(OutlierWarning, match="Pass a mask"):
+            call(broken)
+    restorer.fit(broken, mask=~hot).predict(broken, mask=~hot)
+    restorer.set_params(psf=None).fit(broken)  # for a denoiser they are noise
+
+
+@pytest.mark.parametrize("psf", PSFS, ids=["narrow", "gaussian", "disk", "motion"])
+@pytest.mark.parametrize(
+    "noise", [GaussianNoise(0.5), GaussianNoise(25), PoissonNoise(0.1)], ids=repr
+)
+def test_blurred_photographs_and_stars_have_none(psf, noise):
+    stars = np.where(np.random.default_rng(1).random((1, 90, 90)) < 0.01, 2500.0, 20.0)
+    for observed in (observe(psf, noise), observe(psf, noise, stars)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NoiseWarning)
+            WienerRestorer(psf, data_range=255).fit(observed)
