@@ -125,9 +125,13 @@ CASES = {
             "default": WaveletRestorer(**LEVEL),
             "db2": WaveletRestorer(wavelet="db2", **LEVEL),
             "bayes": WaveletRestorer(shrinkage="bayes", strength=1.0, **LEVEL),
+            "1 shift": WaveletRestorer(shifts=1, **LEVEL),
+            "1 shift, db2": WaveletRestorer(shifts=1, wavelet="db2", **LEVEL),
         },
         {(w, s): wavelet(w, s) for w in ("db1", "db2", "sym4") for s in (0, 3)},
         [
+            (WaveletRestorer(shifts=1, **LEVEL), wavelet("db1", 0)),
+            (WaveletRestorer(shifts=1, wavelet="db2", **LEVEL), wavelet("sym4", 0)),
             (WaveletRestorer(**LEVEL), wavelet("db1", 0)),
             (WaveletRestorer(**LEVEL), wavelet("db1", 7)),
             (

@@ -100,7 +100,7 @@ def compare(title, observed, restorers, truth=None, measure=byte_psnr, pairs=Tru
 
 
 def draw(path, rows, limits=None, n_columns=5):
-    """Draw rows of {caption: image}; limits of None are each image's own."""
+    """Draw rows of {caption: image}; limits of None are each image's own, above 0."""
     panels = [panel for row in rows for panel in row.items()]
     n_columns = min(n_columns, max(map(len, rows)))
     if len(rows) > 1:
@@ -117,7 +117,7 @@ def draw(path, rows, limits=None, n_columns=5):
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, (caption, image) in zip(axes.flat, panels, strict=False):
-        low, high = limits or (image.min(), np.percentile(image, 99.8))
+        low, high = limits or (max(0, image.min()), np.percentile(image, 99.8))
         if image.ndim == 3:
             image = (image.astype(float) / 255).clip(0, 1)
         axis.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from skdeconv._images import Images
 from skdeconv.benchmark._comparison import INPUT, Comparison, summarise
 from skdeconv.benchmark._problem import judge_input, pose
-from skdeconv.benchmark._run import Task, needs_psf, run
+from skdeconv.benchmark._run import Task, run, suits
 from skdeconv.degradations import Degradation
 from skdeconv.metrics import psnr, ssim
 
@@ -50,7 +50,8 @@ def compare(
         parameter ``psf`` that is None gets the PSF of each degradation (also in a
         Pipeline), a parameter ``degradation`` that is None the degradation itself,
         ``random_state`` the `random_state`, and ``max_time`` the rest of the budget. An
-        estimator that cannot do without a PSF is left out where there is none.
+        estimator that cannot do without a PSF is left out where there is none, and one
+        that estimates the noise and only denoises where there is a blur.
     degradations : mapping of str to Degradation
         What is to be undone.
     images : array-like or list of images
@@ -125,7 +126,7 @@ def compare(
         Task(name, degradation, method, estimator, grid)
         for name, degradation in degradations.items()
         for method, (estimator, grid) in methods.items()
-        if problems[name].psf is not None or not needs_psf(estimator)
+        if suits(estimator, problems[name].psf)
     ]
     start = time.perf_counter()
     results = Parallel(n_jobs=n_jobs or 1, return_as="generator")(

@@ -13,8 +13,11 @@ from skdeconv.degradations import Degradation, GaussianNoise
 from skdeconv.neural import DeconvRestorer
 from skdeconv.operators import Blur, gaussian_psf, motion_psf
 from skdeconv.restorers import (
+    BlockMatchingRestorer,
+    NonLocalMeansRestorer,
     RichardsonLucyRestorer,
     SparseCodingRestorer,
+    TotalVariationRestorer,
     WienerRestorer,
 )
 
@@ -27,7 +30,7 @@ def default_restorers(*, quick: bool = False) -> dict:
     Parameters
     ----------
     quick : bool, default=False
-        Whether the network trains only for a moment.
+        Whether the network trains only for a moment, and what takes long is coarser.
 
     Returns
     -------
@@ -55,9 +58,20 @@ def default_restorers(*, quick: bool = False) -> dict:
             RichardsonLucyRestorer(psf=None),
             {"max_iter": [2, 3, 4, 6, 8, 12, 16, 24]},
         ),
+        "TotalVariationRestorer": (
+            TotalVariationRestorer(max_iter=50 if quick else 500),
+            {"alpha": [3e-3, 0.15] if quick else [2e-3, 4e-3, 8e-3, 0.1, 0.15]},
+        ),
         "SparseCodingRestorer": (
             SparseCodingRestorer(),
             {"alpha": [3e-4, 5e-4, 1e-3, 2e-3]},
+        ),
+        "NonLocalMeansRestorer": (NonLocalMeansRestorer(), {}),
+        "BlockMatchingRestorer": (
+            BlockMatchingRestorer(step=6, max_iter=8)
+            if quick
+            else BlockMatchingRestorer(),
+            {},
         ),
         "DeconvRestorer": (network, {}),
     }
@@ -117,7 +131,7 @@ def default_benchmark(
     Parameters
     ----------
     quick : bool, default=False
-        Whether to take less than a minute, with a network that is hardly trained.
+        Whether to take about a minute, with a network that is hardly trained.
     test_images : sequence of ndarray or None, default=None
         Grey images of range 255 to test on; None takes the middles of the test part
         of :func:`~skdeconv.datasets.load_photographs`.

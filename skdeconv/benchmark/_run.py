@@ -11,6 +11,7 @@ from skdeconv._images import middle
 from skdeconv.benchmark._memory import PeakMemory
 from skdeconv.benchmark._problem import judge
 from skdeconv.degradations import Degradation
+from skdeconv.restorers._denoiser import Denoiser
 
 # Candidates of a grid are judged on the middles of a few training images.
 TUNING_IMAGES, TUNING_SIZE = 8, 256
@@ -27,14 +28,17 @@ class Task:
     grid: dict[str, list]
 
 
-def needs_psf(estimator):
-    """Whether an estimator cannot do without a PSF, and has none."""
+def suits(estimator, psf):
+    """Whether there is a PSF for what needs one, and no blur for a mere denoiser."""
+    if isinstance(estimator, Denoiser) and not hasattr(estimator, "psf"):
+        return psf is None
     constraints = getattr(estimator, "_parameter_constraints", {})
-    return (
+    needs_psf = (
         "psf" in constraints
         and None not in constraints["psf"]
         and estimator.get_params()["psf"] is None
     )
+    return psf is not None or not needs_psf
 
 
 def _prepare(task, problem, seed):

@@ -51,7 +51,7 @@ def _add_benchmark(commands):
         description="Compare restorers on photographs, with equal data and budget.",
     )
     command.add_argument(
-        "--quick", action="store_true", help="less than a minute, hardly trained"
+        "--quick", action="store_true", help="about a minute, hardly trained"
     )
     command.add_argument(
         "--images",

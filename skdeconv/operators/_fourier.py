@@ -10,6 +10,9 @@ from torch import Tensor
 # of all the inverse one, which torch gives a copy of the spectrum.
 LARGE = 2**22
 
+# Rows that are transformed at a time where spectra lie in the place of images.
+SLAB = 256
+
 
 def spatial_axes(ndim: int) -> tuple[int, ...]:
     """Axes of a ``(batch, channels, *spatial)`` tensor that are spatial."""
@@ -22,9 +25,15 @@ def fast_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*map(next_fast_len, lead), next_fast_len(last, real=True))
 
 
-def fft(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Real transform over the last ``len(shape)`` axes, zero-padded to `shape`."""
+def fft(x: Tensor, shape: tuple[int, ...], *, overwrite: bool = False) -> Tensor:
+    """Real transform over the last ``len(shape)`` axes, zero-padded to `shape`.
+
+    With `overwrite`, what :func:`ifft` gave with `overwrite` is lost, and its memory
+    taken for the spectrum.
+    """
     axes = spatial_axes(len(shape))
+    if overwrite and _has_room(x, shape):
+        return _in_place(x, shape)
     if not _goes_to_scipy(x, x.numel()):
         return torch.fft.rfftn(x, s=shape, dim=axes)
     workers = torch.get_num_threads()
@@ -34,7 +43,11 @@ def fft(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 def ifft(
     spectrum: Tensor, shape: tuple[int, ...], *, overwrite: bool = False
 ) -> Tensor:
-    """Inverse of :func:`fft`; with `overwrite`, the spectrum may be lost."""
+    """Inverse of :func:`fft`.
+
+    With `overwrite`, the spectrum is lost; where it is large, its memory is taken for
+    the answer, whose rows then have room between them.
+    """
     axes = spatial_axes(len(shape))
     if not _goes_to_scipy(spectrum, 2 * spectrum.numel()):
         return torch.fft.irfftn(spectrum, s=shape, dim=axes)
@@ -43,7 +56,51 @@ def ifft(
         values = scipy.fft.ifftn(
             values, axes=axes[:-1], overwrite_x=overwrite, workers=workers
         )
+    if overwrite and spectrum.is_contiguous():
+        values = torch.from_numpy(values)
+        x = _room(values)[..., : shape[-1]]
+        for rows, answer in zip(_slabs(values), _slabs(x), strict=True):
+            part = scipy.fft.irfft(rows.numpy(), shape[-1], workers=workers)
+            answer.copy_(torch.from_numpy(part))
+        return x
     return torch.from_numpy(scipy.fft.irfft(values, shape[-1], workers=workers))
+
+
+def _in_place(x, shape):
+    """Transform what lies in memory as :func:`ifft` leaves it."""
+    axes, workers = spatial_axes(len(shape)), torch.get_num_threads()
+    room = x.as_strided((*x.shape[:-1], 2 * (shape[-1] // 2 + 1)), x.stride())
+    spectrum = torch.view_as_complex(room.unflatten(-1, (-1, 2)))
+    for rows, answer in zip(_slabs(x), _slabs(spectrum), strict=True):
+        answer.copy_(torch.from_numpy(scipy.fft.rfft(rows.numpy(), workers=workers)))
+    values = spectrum.numpy()
+    if len(axes) > 1:
+        values = scipy.fft.fftn(
+            values, axes=axes[:-1], overwrite_x=True, workers=workers
+        )
+    return torch.from_numpy(values)
+
+
+def _has_room(x, shape):
+    """Whether real numbers lie in memory as in the place of their spectrum."""
+    room = 2 * (shape[-1] // 2 + 1)
+    stride = torch.empty(*x.shape[:-1], room, device="meta").stride()
+    return (
+        tuple(x.shape[-len(shape) :]) == tuple(shape)
+        and x.stride() == stride
+        and x.storage_offset() == 0
+        and _goes_to_scipy(x, x.numel())
+    )
+
+
+def _room(spectrum):
+    """The memory of a spectrum as real numbers."""
+    return torch.view_as_real(spectrum).flatten(-2)
+
+
+def _slabs(x):
+    """Parts of some rows each."""
+    return x.flatten(0, -2).split(SLAB)
 
 
 def _goes_to_scipy(x, size):

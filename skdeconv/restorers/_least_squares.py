@@ -1,20 +1,40 @@
 """Restoration by iterative least squares."""
 
+from dataclasses import replace
 from numbers import Integral, Real
 
+import numpy as np
+import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from skdeconv._params import Interval, StrOptions
 from skdeconv.operators import LinearOperator
 from skdeconv.operators._blur import BOUNDARIES
-from skdeconv.restorers._base import DATA_RANGE, NDIM, OPERATOR, PSF, BaseRestorer
+from skdeconv.operators._scene import crop
+from skdeconv.restorers._base import (
+    DATA_RANGE,
+    NDIM,
+    OPERATOR,
+    PSF,
+    BaseRestorer,
+    seen_by,
+)
 from skdeconv.restorers._inverse import InverseMixin
-from skdeconv.solvers import SolverResult, least_squares
+from skdeconv.restorers._noise import automatic_noise_std
+from skdeconv.restorers._stopping import StoppingMixin
+from skdeconv.solvers import (
+    SolverResult,
+    least_squares,
+    least_squares_of_least_risk,
+)
 from skdeconv.solvers._least_squares import METHODS
 
+# Most iterations that "auto" looks at.
+BUDGET = {"cg": 100, "fista": 300, "landweber": 1000}
 
-class LeastSquaresRestorer(InverseMixin, BaseRestorer):
+
+class LeastSquaresRestorer(StoppingMixin, InverseMixin, BaseRestorer):
     r"""Iterative least squares with a quadratic penalty, for any operator.
 
     It minimises
@@ -49,11 +69,13 @@ class LeastSquaresRestorer(InverseMixin, BaseRestorer):
     noise_std : float or "auto", default="auto"
         Standard deviation of the noise in the units of X, by which `alpha` is chosen.
         ``"auto"`` estimates it, for which most pixels of a mask must be known.
-    max_iter : int, default=100
-        Most iterations.
+    max_iter : int or "auto", default=100
+        Most iterations. ``"auto"`` regularises by stopping early, at a given `alpha`
+        such as 0, and chooses as ``alpha="auto"`` does; it looks at up to 100, 300 and
+        1000 iterations of ``"cg"``, ``"fista"`` and ``"landweber"``.
     tol : float, default=1e-4
         An image is done when an iteration lowers its objective by no more than this
-        fraction.
+        fraction. Not looked at where `max_iter` is ``"auto"``.
     boundary : {"extended", "reflect", "periodic"}, default="extended"
         What lies beyond the frame when there is a PSF: an unknown larger scene, the
         image mirrored (``d c b a | a b c d``), or the image repeated.
@@ -73,11 +95,13 @@ class LeastSquaresRestorer(InverseMixin, BaseRestorer):
         What it was chosen by; None where it was given.
     path_ : dict of ndarray or None
         Strengths that were looked at (``"alpha"``) and the criterion there
-        (``"criterion"``), a row per image.
+        (``"criterion"``), a row per image; numbers of iterations (``"max_iter"``) where
+        these were chosen.
     psf_ : ndarray or None
         The normalised PSF.
-    n_iter_ : int
-        The budget of iterations.
+    n_iter_ : int or ndarray of int of shape (n_samples,)
+        The budget of iterations, or what ``"auto"`` found for the pairs or for each
+        image of ``fit``.
     data_range_ : float
         Span of the intensities.
     n_channels_ : int
@@ -88,13 +112,14 @@ class LeastSquaresRestorer(InverseMixin, BaseRestorer):
     Raises
     ------
     ValueError
-        If data, PSF or parameters are wrong, the PSF is larger than an image, or
-        `nonnegative` meets ``method="cg"``.
+        If data, PSF or parameters are wrong, the PSF is larger than an image,
+        `nonnegative` meets ``method="cg"``, or both `alpha` and `max_iter` are
+        ``"auto"``.
 
     Warns
     -----
     NoiseWarning
-        If the estimate of the noise, by which ``alpha="auto"`` goes, is doubtful: too
+        If the estimate of the noise, by which ``"auto"`` goes, is doubtful: too
         much texture, or too few pixels that are neither constant nor saturated.
     OutlierWarning
         If, with a PSF and no mask, the strength is chosen on an image with pixels that
@@ -109,8 +134,8 @@ class LeastSquaresRestorer(InverseMixin, BaseRestorer):
     -----
     The iterations converge twice: at first towards the scene, coarse structures before
     fine ones, then away from it towards the minimiser, which for small `alpha` is full
-    of amplified noise. With ``alpha=0`` the number of iterations is the strength:
-    choose `max_iter` by a grid search.
+    of amplified noise. With ``alpha=0`` the number of iterations is the strength,
+    and ``max_iter="auto"`` chooses it.
 
     References
     ----------
@@ -141,7 +166,7 @@ class LeastSquaresRestorer(InverseMixin, BaseRestorer):
         "nonnegative": ["boolean"],
         "regularizer": [StrOptions({"laplacian", "identity"})],
         "noise_std": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "tol": [Interval(Real, 0, None, closed="left")],
         "boundary": [StrOptions(set(BOUNDARIES))],
         "ndim": NDIM,
@@ -160,7 +185,7 @@ class LeastSquaresRestorer(InverseMixin, BaseRestorer):
         nonnegative: bool = False,
         regularizer: str = "laplacian",
         noise_std: float | str = "auto",
-        max_iter: int = 100,
+        max_iter: int | str = 100,
         tol: float = 1e-4,
         boundary: str = "extended",
         ndim: int = 2,
@@ -187,21 +212,79 @@ class LeastSquaresRestorer(InverseMixin, BaseRestorer):
                 "nonnegative=True needs method 'landweber' or 'fista', got 'cg': "
                 "conjugate gradients cannot be projected."
             )
-        self.n_iter_ = self.max_iter
-        super()._fit(images, target, weights)
+        if self.max_iter != "auto":
+            self.n_iter_ = self.max_iter
+            super()._fit(images, target, weights)
+            return
+        if self.alpha == "auto":
+            raise ValueError(
+                "alpha and max_iter cannot both be 'auto', since either is the "
+                "strength: give one of them, such as alpha=0."
+            )
+        self.alpha_ = float(self.alpha)
+        self._stop(images, target, weights, self._criterion)
+
+    def _solve(self, x, strength, noise_std=None, weight=None) -> Tensor:
+        if isinstance(self.n_iter_, np.ndarray):
+            return self._run(x, weight, noise_std).x
+        return super()._solve(x, strength, noise_std, weight)
+
+    def _options(self):
+        return {
+            "regularizer": self.regularizer,
+            "method": self.method,
+            "nonnegative": self.nonnegative,
+        }
 
     def _scene(self, x, strength, weight, start=None) -> SolverResult:
+        tol = self.tol if start is None else max(self.tol, 1e-3)
         return least_squares(
             x,
             self._operator(),
             alpha=strength[:, None],
-            regularizer=self.regularizer,
-            method=self.method,
-            nonnegative=self.nonnegative,
             weight=weight,
-            tol=self.tol if start is None else max(self.tol, 1e-3),
-            max_iter=self.max_iter,
+            tol=0.0 if self.max_iter == "auto" else tol,
+            max_iter=self.n_iter_,
+            **self._options(),
         )
+
+    def _run(self, x, weight, noise_std=None):
+        for given in (noise_std, self.noise_std):
+            if given is not None and not isinstance(given, str):
+                noise_std = torch.as_tensor(given).to(x).expand(len(x))
+                break
+        level = noise_std
+        if noise_std is None and self._criterion == "sure":
+            level = noise_std = automatic_noise_std(x, self.data_range_, weight)
+        spread = x.flatten(1).std(1, correction=0)
+        level = torch.maximum(spread / 20 if level is None else level, spread / 1000)
+        operator = self._operator()
+        if self.operator is not None:  # data that see nothing must not count
+            weight = seen_by(operator, x) * (1 if weight is None else weight)
+        run = least_squares_of_least_risk(
+            x,
+            operator,
+            level=level,
+            noise_std=noise_std,
+            weight=weight,
+            alpha=self.alpha_,
+            max_iter=BUDGET[self.method],
+            **self._options(),
+        )
+        return replace(run, x=crop(run.x, operator))
+
+    def _watch(self, x, weight, look):
+        last = least_squares(
+            x,
+            self._operator(),
+            alpha=self.alpha_,
+            weight=weight,
+            tol=0.0,
+            max_iter=BUDGET[self.method],
+            look=lambda scene: look(crop(scene, self._operator())),
+            **self._options(),
+        ).x
+        return crop(last, self._operator())
 
     def _begin(self, level, spread) -> Tensor:
         return 2 * (level / spread).square().clamp(1e-5, 1).nan_to_num(1)

@@ -4,18 +4,16 @@ from itertools import islice
 from numbers import Integral, Real
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
-from torch import Tensor, inference_mode
+from torch import Tensor
 
 from skdeconv._params import Interval, StrOptions
 from skdeconv.estimation import estimate_noise_variance
-from skdeconv.metrics._psnr import SMALLEST_ERROR
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.operators._grids import frame
-from skdeconv.restorers._base import DATA_RANGE, BaseRestorer, hide
+from skdeconv.restorers._base import DATA_RANGE, BaseRestorer
 from skdeconv.restorers._noise import automatic_noise_std
-from skdeconv.restorers._strength import batches, stack_rows
+from skdeconv.restorers._stopping import StoppingMixin
 from skdeconv.solvers import richardson_lucy, richardson_lucy_of_least_risk
 from skdeconv.solvers._richardson_lucy import scenes
 
@@ -23,7 +21,7 @@ from skdeconv.solvers._richardson_lucy import scenes
 BUDGET = 100
 
 
-class RichardsonLucyRestorer(BaseRestorer):
+class RichardsonLucyRestorer(StoppingMixin, BaseRestorer):
     r"""Richardson-Lucy deconvolution, accelerated and right at the borders.
 
     It climbs the likelihood of Poisson noise,
@@ -179,25 +177,8 @@ class RichardsonLucyRestorer(BaseRestorer):
 
     def _fit(self, images, target, weights=None):
         self.n_iter_, self.criterion_, self.path_ = self.max_iter, None, None
-        if self.max_iter != "auto":
-            return
-        with inference_mode():
-            if target is not None:
-                curves = list(self._psnr_curves(images, target, weights))
-                criterion = np.concatenate(curves).mean(0, keepdims=True)
-                self.n_iter_ = int(criterion[0].argmax()) + 1
-                self.criterion_ = "psnr"
-            else:
-                runs = [
-                    self._run(hide(x, weight), weight)
-                    for x, weight in batches(images, weights)
-                ]
-                self.n_iter_ = torch.cat([run.n_iter for run in runs]).cpu().numpy()
-                self.criterion_ = "risk"
-                criterion = stack_rows([run.risk for run in runs])
-        steps = np.arange(1, criterion.shape[1] + 1)
-        steps = np.broadcast_to(steps, criterion.shape).copy()
-        self.path_ = {"max_iter": steps, "criterion": criterion}
+        if self.max_iter == "auto":
+            self._stop(images, target, weights, "risk")
 
     def _restore(self, x: Tensor, noise_std=None, weight=None) -> Tensor:
         if isinstance(self.n_iter_, np.ndarray):
@@ -218,8 +199,7 @@ class RichardsonLucyRestorer(BaseRestorer):
             "acceleration": self.acceleration,
         }
 
-    def _run(self, x, weight):
-        """Restore every image with the iterations that its noise allows."""
+    def _run(self, x, weight, noise_std=None):
         automatic_noise_std(x, self.data_range_, weight, "max_iter")  # or warn
         return richardson_lucy_of_least_risk(
             x,
@@ -230,20 +210,9 @@ class RichardsonLucyRestorer(BaseRestorer):
             **self._options(),
         )
 
-    def _psnr_curves(self, images, target, weights):
-        """Per batch, the PSNR of each image after each iteration."""
-        truth = target.images(images.float_dtype)  # its batches may be others
-        for x, weight in batches(images, weights):
-            clean = torch.cat(list(islice(truth, len(x))))
-            steps = scenes(
-                hide(x, weight), self._blur(), weight=weight, **self._options()
-            )
-            seen, curve = frame(tuple(x.shape[2:])), []
-            for scene in islice(steps, BUDGET):
-                answer = scene[seen]
-                if self.clip:
-                    answer = answer.clip(0, self.data_range_)
-                error = (answer - clean).square_().flatten(1).mean(1).double()
-                error = error.div_(self.data_range_**2).clamp_min_(SMALLEST_ERROR)
-                curve.append(-10 * error.log10_())
-            yield torch.stack(curve, 1).cpu().numpy()
+    def _watch(self, x, weight, look):
+        steps = scenes(x, self._blur(), weight=weight, **self._options())
+        seen = frame(tuple(x.shape[2:]))
+        for scene in islice(steps, BUDGET):
+            look(scene[seen])
+        return scene[seen]

@@ -14,11 +14,11 @@ from skdeconv.solvers._wavelet_frame import WAVELETS
 
 
 class WaveletRestorer(Denoiser):
-    r"""Shrinkage of undecimated wavelet coefficients.
+    r"""Shrinkage of wavelet coefficients.
 
-    Images are split into undecimated wavelet bands of several scales; a coefficient w
-    that noise of level :math:`\sigma` in its band explains is put to zero, the others
-    are shrunk:
+    Images are split into wavelet bands of several scales, by default undecimated; a
+    coefficient w that noise of level :math:`\sigma` in its band explains is put to
+    zero, the others are shrunk:
 
     .. math:: w \, \Bigl(1 - k \, \frac{\sigma^2}{\overline{w^2}}\Bigr)_+
 
@@ -41,6 +41,10 @@ class WaveletRestorer(Denoiser):
         (BayesShrink), with the standard deviation s of the band without its noise.
     strength : float, default=1.5
         The factor k; larger is smoother. 1 is usual for ``"bayes"``.
+    shifts : int or "all", default="all"
+        Shifts of the grid that are averaged. ``"all"`` leaves no samples out; 1 is the
+        plain orthogonal transform, about five times faster and 2 dB worse on
+        photographs (1 dB with ``wavelet="db2"``); others lie between.
     ndim : int, default=2
         Number of spatial axes.
     data_range : float or None, default=None
@@ -79,8 +83,8 @@ class WaveletRestorer(Denoiser):
     Notes
     -----
     Leaving no samples out is the same as averaging over all shifts of the grid (cycle
-    spinning). Channels are denoised as brightness and colour differences. Borders are
-    mirrored.
+    spinning); fewer `shifts` are taken along the diagonal. Channels are denoised as
+    brightness and colour differences. Borders are mirrored.
 
     References
     ----------
@@ -109,6 +113,7 @@ class WaveletRestorer(Denoiser):
         "levels": [Interval(Integral, 1, None, closed="left")],
         "shrinkage": [StrOptions(set(SHRINKAGES))],
         "strength": [Interval(Real, 0, None, closed="left")],
+        "shifts": [Interval(Integral, 1, None, closed="left"), StrOptions({"all"})],
         "ndim": NDIM,
         "data_range": DATA_RANGE,
         "clip": ["boolean"],
@@ -122,6 +127,7 @@ class WaveletRestorer(Denoiser):
         levels: int = 4,
         shrinkage: str = "local",
         strength: float = 1.5,
+        shifts: int | str = "all",
         ndim: int = 2,
         data_range: float | None = None,
         clip: bool = False,
@@ -131,6 +137,7 @@ class WaveletRestorer(Denoiser):
         self.levels = levels
         self.shrinkage = shrinkage
         self.strength = strength
+        self.shifts = shifts
         self.ndim = ndim
         self.data_range = data_range
         self.clip = clip
@@ -143,4 +150,5 @@ class WaveletRestorer(Denoiser):
             levels=self.levels,
             shrinkage=self.shrinkage,
             strength=self.strength,
+            shifts=None if self.shifts == "all" else self.shifts,
         ).x

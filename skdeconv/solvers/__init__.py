@@ -4,6 +4,7 @@ from skdeconv.solvers._bilateral import bilateral_filter
 from skdeconv.solvers._block_deconvolution import block_deconvolve
 from skdeconv.solvers._collaborative import collaborative_filter
 from skdeconv.solvers._least_squares import least_squares
+from skdeconv.solvers._least_squares_stopping import least_squares_of_least_risk
 from skdeconv.solvers._median import median_filter
 from skdeconv.solvers._nonlocal_means import nonlocal_means
 from skdeconv.solvers._result import SolverResult
@@ -23,6 +24,7 @@ __all__ = [
     "block_deconvolve",
     "collaborative_filter",
     "least_squares",
+    "least_squares_of_least_risk",
     "median_filter",
     "nonlocal_means",
     "richardson_lucy",

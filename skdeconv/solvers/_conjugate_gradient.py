@@ -1,5 +1,7 @@
 """Preconditioned conjugate gradients, many problems at a time."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -11,7 +13,15 @@ def dot(a: Tensor, b: Tensor) -> Tensor:
 
 
 def conjugate_gradient(
-    apply, precondition, x, residual, objective, *, tol: float, max_iter: int
+    apply,
+    precondition,
+    x,
+    residual,
+    objective,
+    *,
+    tol: float,
+    max_iter: int,
+    look: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, int, Tensor]:
     """Minimise a quadratic ``<x, A x> - 2 <b, x> + const`` per image and channel.
 
@@ -28,6 +38,9 @@ def conjugate_gradient(
         no more than this fraction.
     max_iter : int
         Most iterations.
+    look : callable or None, default=None
+        Called with x after each iteration; tells which images, of shape (batch,), are
+        to go on.
 
     Returns
     -------
@@ -52,6 +65,8 @@ def conjugate_gradient(
         downhill = precondition(residual)
         previous, slope = slope, dot(residual, downhill)
         active = active & (slope > 0)
+        if look is not None:
+            active = active & look(x).view(-1, *(1,) * (x.ndim - 1))
         turn = torch.where(active, slope / previous, 0)
         step_direction = downhill + turn * step_direction
     return x, n_iter, ~active.reshape(active.shape[:2])

@@ -1,5 +1,7 @@
 """Least squares under any linear operator, by iterations that may stop early."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -23,6 +25,7 @@ def least_squares(
     weight: Tensor | None = None,
     tol: float = 1e-4,
     max_iter: int = 100,
+    look: Callable[[Tensor], Tensor] | None = None,
 ) -> SolverResult:
     r"""Minimise a weighted squared misfit and a quadratic penalty.
 
@@ -56,6 +59,9 @@ def least_squares(
         fraction; 0 runs all iterations as long as the objective falls.
     max_iter : int, default=100
         Most iterations.
+    look : callable or None, default=None
+        Called with the images after each iteration; tells which of them, as a bool
+        Tensor of shape (batch,), are to go on.
 
     Returns
     -------
@@ -89,7 +95,6 @@ def least_squares(
     start = spread(y, operator, weight)
     level = start.mean(spatial_axes(ndim), keepdim=True)
     difference = Gradient(ndim)
-    floor = 0.0 if nonnegative else None
 
     # In terms of what is added to the start's mean, so that constants cost nothing.
     y = y - operator(level.expand_as(start))
@@ -110,6 +115,7 @@ def least_squares(
     rough = difference.norm(shape) ** 4 if regularizer == "laplacian" else 1.0
     size = weight.amax((1, *spatial_axes(ndim)), keepdim=True)
     bound = size * operator.norm(shape) ** 2 + alpha * rough
+    watch = None if look is None else lambda x: look(x + level)
     eps = torch.finfo(y.dtype).eps  # conjugate gradients fall apart in rounding errors
     if method == "cg":
         residual = b - normal(x)
@@ -121,16 +127,25 @@ def least_squares(
             power * (1 + eps) - dot(x, b + residual),
             tol=max(tol, eps),
             max_iter=max_iter,
+            look=watch,
         )
     else:
-        lowest = None if floor is None else -level
         x, n_iter, converged = _descend(
-            normal, b, power, x, 1 / bound, lowest, method == "fista", tol, max_iter
+            normal,
+            b,
+            power,
+            x,
+            step=1 / bound,
+            lowest=-level if nonnegative else None,
+            momentum=method == "fista",
+            tol=tol,
+            max_iter=max_iter,
+            look=watch,
         )
     return SolverResult(x + level, n_iter, converged)
 
 
-def _descend(normal, b, power, x, step, lowest, momentum, tol, max_iter):
+def _descend(normal, b, power, x, *, step, lowest, momentum, tol, max_iter, look=None):
     """Gradient steps on ``<x, N x> - 2 <b, x> + power``, not below `lowest`.
 
     A step with momentum that would let the objective rise is refused, and momentum
@@ -158,6 +173,8 @@ def _descend(normal, b, power, x, step, lowest, momentum, tol, max_iter):
         image = torch.where(better, trial_image, image)
         small = gain <= tol * objective
         active = active & torch.where(better, ~small, t > 1)
+        if look is not None:
+            active = active & look(x).view(-1, *(1,) * (x.ndim - 1))
         objective = torch.where(better, objective - gain, objective)
         ahead, ahead_image = x, image
         if momentum:

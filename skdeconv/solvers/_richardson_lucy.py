@@ -2,6 +2,7 @@ r"""Richardson-Lucy deconvolution."""
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,6 +26,9 @@ UNSEEN = 1e-3
 # An extrapolated pixel keeps at least this part of its value. Zero would be final, as
 # every later step multiplies.
 KEPT = 0.1
+
+# Slices of an image that are multiplied one after the other.
+PARTS = 16
 
 
 def richardson_lucy(
@@ -164,11 +168,19 @@ def _extrapolate(x, new, point, previous):
     if previous is None:
         return new.clone(), new - point
     change = torch.sub(new, point, out=point)
-    length = dot(previous, previous).clamp_min_(torch.finfo(x.dtype).tiny)
-    factor = (dot(change, previous) / length).clamp_(0, 1)
+    length = _dot(previous, previous).clamp_min_(torch.finfo(x.dtype).tiny)
+    factor = (_dot(change, previous) / length).clamp_(0, 1)
     # KEPT * new + max(0, new + factor * (new - x) - KEPT * new), without a buffer
     x.mul_(-factor).addcmul_(new, factor + (1 - KEPT)).clamp_min_(0)
     return x.add_(new, alpha=KEPT), change
+
+
+def _dot(a, b):
+    """Inner products by parts: rows with room between them would be copied."""
+    size = -(-a.shape[2] // PARTS)
+    return sum(
+        dot(*part) for part in zip(a.split(size, 2), b.split(size, 2), strict=True)
+    )
 
 
 def _step(y, blur, weight, background, tv_weight, look):
@@ -184,10 +196,15 @@ def _step(y, blur, weight, background, tv_weight, look):
     )
     seen = frame(shape)
     transfer = transfer_function(blur.psf, grid, device=y.device, dtype=y.dtype)
+    if _is_symmetric(blur.psf):
+        transfer = transfer.real.unsqueeze(-1).clone()  # half the memory
 
     def adjoint(spectrum):
         # In place; a product with transfer.conj() takes several times as long.
-        spectrum = spectrum.conj_physical_().mul_(transfer).conj_physical_()
+        if transfer.is_complex():
+            spectrum = spectrum.conj_physical_().mul_(transfer).conj_physical_()
+        else:
+            torch.view_as_real(spectrum).mul_(transfer)
         x = ifft(spectrum, grid, overwrite=True)
         return fold(x, shape, blur.margins) if reflect else x
 
@@ -203,18 +220,23 @@ def _step(y, blur, weight, background, tv_weight, look):
     mean = (mean - background).clamp_min_(0) + limits.eps * mean
     start = mean.expand(*y.shape[:2], *(grid if extended else shape)).clone()
 
-    flux = hidden = None
+    flux, hidden = None, False
     if weight is not None or blur.boundary != "periodic":
         flux = torch.ones_like(y[:1, :1]) if weight is None else weight
         flux = adjoint(fft(flux, grid))
         if not tv_weight:
-            hidden = flux < UNSEEN
-            hidden = hidden if hidden.any() else None
-            flux.clamp_min_(UNSEEN).reciprocal_()
+            flux = torch.where(flux < UNSEEN, 0, flux.reciprocal())
+            hidden = bool((flux == 0).any())
 
     def step(x):
         scene = mirror(x, grid, blur.margins) if reflect else x
-        ratio = ifft(fft(scene, grid).mul_(transfer), grid, overwrite=True)
+        spectrum = fft(scene, grid)
+        if transfer.is_complex():
+            spectrum.mul_(transfer)
+        else:
+            torch.view_as_real(spectrum).mul_(transfer)
+        ratio = ifft(spectrum, grid, overwrite=True)
+        del spectrum
         inside = ratio[seen]
         if background:
             inside.add_(background)
@@ -224,15 +246,20 @@ def _step(y, blur, weight, background, tv_weight, look):
         inside.clamp_min_(0)
         for axis, n, p in zip(axes, shape, grid, strict=True):
             ratio.narrow(axis, n, p - n).zero_()
-        spectrum = fft(ratio, grid)
+        spectrum = fft(ratio, grid, overwrite=True)
         del ratio, inside, scene  # or they would be held through the inverse transform
         new = adjoint(spectrum).clamp_min_(0)
         if tv_weight:
             return tv_step(x, new.mul_(x), flux, tv_weight, mean)
         if flux is not None:
             new.mul_(flux)
-        if hidden is not None:
-            new.masked_fill_(hidden, 1)
+        if hidden:
+            new.masked_fill_(flux == 0, 1)
         return new.mul_(x)
 
     return step, start
+
+
+def _is_symmetric(psf):
+    """Whether a PSF is even about its centre, so that its transform is real."""
+    return all(n % 2 for n in psf.shape) and np.array_equal(psf, np.flip(psf))

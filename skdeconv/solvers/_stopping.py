@@ -8,7 +8,7 @@ from torch import Tensor
 from skdeconv.operators import Blur
 from skdeconv.operators._grids import frame
 from skdeconv.solvers._conjugate_gradient import dot
-from skdeconv.solvers._richardson_lucy import scenes
+from skdeconv.solvers._richardson_lucy import PARTS, scenes
 
 # An image is finished when this many steps in a row did not lower its risk.
 PATIENCE = 5
@@ -22,7 +22,7 @@ NUDGE = 0.3
 CAUTION = 1.1
 
 # Pixels of which at most the influence is measured.
-PROBED = 2**19
+PROBED = 2**18
 
 
 @dataclass(frozen=True)
@@ -117,12 +117,18 @@ def richardson_lucy_of_least_risk(
     seen = {}
 
     def misfit(m):
-        error = m - y
-        if whole:
-            seen["before"] = _total(lever * error)
-        if weight is not None:
-            error.mul_(weight.sqrt())
-        seen["misfit"] = dot(error, error).flatten(1).sum(1)
+        seen["before"] = seen["misfit"] = 0
+        images = (m, y, *((lever,) if whole else ()))
+        size = -(-m.shape[2] // PARTS)
+        for i, (predicted, data, *levers) in enumerate(
+            zip(*(image.split(size, 2) for image in images), strict=True)
+        ):
+            error = predicted - data
+            for part in levers:
+                seen["before"] = seen["before"] + _total(part * error)
+            if weight is not None:
+                error.mul_(weight.narrow(2, i * size, error.shape[2]).sqrt())
+            seen["misfit"] = seen["misfit"] + dot(error, error).flatten(1).sum(1)
 
     def influence(name):
         return lambda m: seen.__setitem__(name, _total(lever * (m - part)))

@@ -1,5 +1,7 @@
-"""Denoising by shrinking undecimated wavelet coefficients."""
+"""Denoising by shrinking wavelet coefficients."""
 
+from functools import reduce
+from itertools import chain
 from math import prod
 
 import torch
@@ -7,6 +9,7 @@ from torch import Tensor
 
 from skdeconv.solvers._result import SolverResult
 from skdeconv.solvers._sparse_coding import cosines
+from skdeconv.solvers._wavelet_basis import compose, decompose
 from skdeconv.solvers._wavelet_frame import analyse, filters, noise_gain, synthesise
 from skdeconv.solvers._windows import pad_mirrored, window_sums
 
@@ -24,12 +27,14 @@ def wavelet_denoise(
     levels: int = 4,
     shrinkage: str = "local",
     strength: float = 1.5,
+    shifts: int | None = None,
 ) -> SolverResult:
     r"""Shrink wavelet coefficients towards zero, by what noise explains of them.
 
     The undecimated transform averages over all shifts of the grid (cycle spinning
-    [1]_). Channels are first turned into their orthonormal cosine transform, which
-    parts brightness from colour. Borders are mirrored.
+    [1]_), the orthogonal one over some along the diagonal. Channels are first turned
+    into their orthonormal cosine transform, which parts brightness from colour. Borders
+    are mirrored.
 
     Parameters
     ----------
@@ -48,6 +53,9 @@ def wavelet_denoise(
         the band without its noise [3]_.
     strength : float, default=1.5
         The factor `k`, non-negative.
+    shifts : int or None, default=None
+        Number of shifts of the orthogonal transform, at least 1; None takes the
+        undecimated one.
 
     Returns
     -------
@@ -74,21 +82,47 @@ def wavelet_denoise(
 
     rotation = cosines(channels, channels).to(y)
     x = _mix(rotation, y) if channels > 1 else y
-    margin = (len(filters(wavelet)[0]) - 1) * (2**levels - 1) // 2
-    margin = max(margin, WINDOW // 2)  # the windows need as much
-    coarse, details = analyse(
-        pad_mirrored(x, [(margin, margin)] * ndim), ndim, wavelet=wavelet, levels=levels
-    )
-    for level, detail in enumerate(details):
-        floor = noise_gain(level, ndim) ** 2 * variance
-        for band in detail.unbind(2):  # in place, few numbers at a time
-            shrink(band, floor, strength, ndim)
-    x = synthesise(coarse, details, ndim, wavelet=wavelet)
-    x = x[(..., *(slice(margin, margin + n) for n in y.shape[2:]))]
+    options = {"wavelet": wavelet, "levels": levels}
+    if shifts is None:
+        x = _in_frame(x, variance, shrink, strength, **options)
+    else:
+        starts = [k * 2**levels // shifts for k in range(shifts)]
+        parts = (_in_basis(x, variance, shrink, strength, k, **options) for k in starts)
+        x = reduce(torch.Tensor.add_, parts).div_(shifts)
     if channels > 1:
         x = _mix(rotation.T, x)
     done = torch.ones(y.shape[:2], dtype=torch.bool, device=y.device)
     return SolverResult(x, 0, done)
+
+
+def _in_frame(x, variance, shrink, strength, *, wavelet, levels):
+    ndim = x.ndim - 2
+    margin = (len(filters(wavelet)[0]) - 1) * (2**levels - 1) // 2
+    margin = max(margin, WINDOW // 2)  # the windows need as much
+    padded = pad_mirrored(x, [(margin, margin)] * ndim)
+    coarse, details = analyse(padded, ndim, wavelet=wavelet, levels=levels)
+    for level, detail in enumerate(details):
+        floor = noise_gain(level, ndim) ** 2 * variance
+        for band in detail.unbind(2):  # in place, few numbers at a time
+            shrink(band, floor, strength, ndim)
+    scene = synthesise(coarse, details, ndim, wavelet=wavelet)
+    return scene[(..., *(slice(margin, margin + n) for n in x.shape[2:]))]
+
+
+def _in_basis(x, variance, shrink, strength, start, *, wavelet, levels):
+    ndim, block = x.ndim - 2, 2**levels
+    before = start + (len(filters(wavelet)[0]) - 2) * (block - 1) // 2
+    margins = [
+        (before, before - start + -(n + 2 * before - start) % block)
+        for n in x.shape[2:]
+    ]
+    coarse, details = decompose(
+        pad_mirrored(x, margins), ndim, wavelet=wavelet, levels=levels
+    )
+    for band in chain(*details):
+        shrink(band, variance, strength, ndim)
+    scene = compose(coarse, details, ndim, wavelet=wavelet)
+    return scene[(..., *(slice(before, before + n) for n in x.shape[2:]))]
 
 
 def _mix(matrix, x):
@@ -106,6 +140,8 @@ def _shrink_locally(detail, variance, strength, ndim):
 def _mirrored_squares(detail, ndim):
     """Squares with mirrored borders, written once."""
     half, shape = WINDOW // 2, detail.shape
+    if min(shape[-ndim:]) < half:
+        return pad_mirrored(detail.square(), [(half, half)] * ndim)
     inner = (..., *(slice(half, half + n) for n in shape[-ndim:]))
     squares = detail.new_empty(*shape[:-ndim], *(n + 2 * half for n in shape[-ndim:]))
     torch.square(detail, out=squares[inner])

@@ -7,14 +7,17 @@ import pytest
 from sklearn.pipeline import make_pipeline
 
 from skdeconv import (
+    BlockMatchingRestorer,
     DeconvRestorer,
     Degradation,
+    NonLocalMeansRestorer,
     RichardsonLucyRestorer,
     WienerRestorer,
 )
 from skdeconv.benchmark import compare
 from skdeconv.benchmark._memory import PeakMemory
 from skdeconv.benchmark._problem import whole_psf
+from skdeconv.benchmark._run import suits
 from skdeconv.datasets import make_dead_leaves
 from skdeconv.degradations import GaussianNoise
 from skdeconv.operators import Blur, gaussian_psf
@@ -108,6 +111,15 @@ def test_two_processes_and_pipelines_and_progress():
     assert found.summary[0]["gain"] > 0.5
     assert "twice" in lines[0]
     assert {r["image"] for r in found.records} == {"one", "two"}
+
+
+def test_methods_are_left_out_where_they_do_not_serve():
+    assert suits(RichardsonLucyRestorer(None), np.ones(3))
+    assert not suits(RichardsonLucyRestorer(None), None)
+    assert suits(NonLocalMeansRestorer(), None)
+    assert not suits(NonLocalMeansRestorer(), np.ones(3))
+    assert suits(BlockMatchingRestorer(), None)
+    assert suits(BlockMatchingRestorer(), np.ones(3))
 
 
 def test_budget_bounds_tuning_and_training():

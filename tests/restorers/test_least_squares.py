@@ -57,6 +57,42 @@ def test_iterations_regularise(scene):
     assert scores[0] > scores[1]
 
 
+def test_automatic_number_of_iterations(scene, border_gain):
+    psf, observed, truth = scene
+    stopped = restorer(psf, alpha=0, max_iter="auto")
+    taught = stopped.fit(observed, truth)
+    assert taught.criterion_ == "psnr"
+    assert taught.alpha_ == 0
+    best = max(taught.path_["criterion"][0])
+    assert taught.score(observed, truth) == pytest.approx(best, abs=0.01)
+    alone = stopped.fit(observed)
+    assert alone.criterion_ == "sure"
+    assert alone.n_iter_.shape == (len(observed),)
+    assert alone.path_["max_iter"].shape == alone.path_["criterion"].shape
+    assert alone.score(observed, truth) > best - 0.2
+    restored = alone.predict(observed)
+    assert border_gain(psf, observed, truth, restored).min() > 0
+    assert len(alone.predict(observed[:1])) == 1  # chosen anew
+
+
+def test_automatic_number_of_iterations_of_operators(photographs):
+    clean = np.stack([p[:64, :64] for p in photographs[:1]]).astype(np.float32)
+    coarse = clean.reshape(-1, 32, 2, 32, 2).mean((2, 4))
+    noisy = coarse + np.random.default_rng(0).normal(0, 5, coarse.shape)
+    shrink = Downsample(2, "area")
+    finer = restorer(operator=shrink, alpha=0, max_iter="auto").fit(noisy)
+    assert finer.criterion_ == "gcv"
+    assert finer.predict(noisy).shape == clean.shape
+    many = restorer(operator=shrink, alpha=0, max_iter=50, tol=0).fit(noisy)
+    assert finer.score(noisy, clean) >= many.score(noisy, clean) - 0.01
+    mask = np.ones(noisy.shape, dtype=bool)
+    mask[:, 10:12, 20] = False
+    spoiled = np.where(mask, noisy, 1e4)
+    assert np.array_equal(
+        finer.predict(spoiled, mask=mask), finer.predict(noisy, mask=mask)
+    )
+
+
 def test_super_resolution(photographs):
     clean = np.stack([p[:64, :64] for p in photographs[:1]]).astype(np.float32)
     coarse = clean.reshape(-1, 32, 2, 32, 2).mean((2, 4))
@@ -83,6 +119,7 @@ def test_dead_pixels_have_no_influence(scene):
         ({"method": "newton"}, "'method' parameter"),
         ({"alpha": -1}, "'alpha' parameter"),
         ({"regularizer": "tv"}, "'regularizer' parameter"),
+        ({"max_iter": "auto"}, "cannot both be 'auto'"),
     ],
 )
 def test_refused_parameters(parameters, message):

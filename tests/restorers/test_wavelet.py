@@ -44,11 +44,29 @@ def test_given_level_is_used():
 
 @pytest.mark.parametrize(
     "parameter",
-    [{"wavelet": "sym4"}, {"levels": 0}, {"shrinkage": "hard"}, {"strength": -1}],
+    [
+        {"wavelet": "sym4"},
+        {"levels": 0},
+        {"shrinkage": "hard"},
+        {"strength": -1},
+        {"shifts": 0},
+    ],
 )
 def test_refused_parameters(parameter):
     with pytest.raises(ValueError, match="parameter of WaveletRestorer"):
         WaveletRestorer(**parameter).fit(np.zeros((1, 9, 9)))
+
+
+def test_more_shifts_leave_less_noise(photographs):
+    noisy = noisy_copies(photographs)
+    scores = [
+        WaveletRestorer(noise_std=25.0, shifts=n, data_range=255)
+        .fit(noisy)
+        .score(noisy, photographs)
+        for n in (1, 4, "all")
+    ]
+    before = psnr(photographs, noisy, data_range=255)
+    assert before + 5 < scores[0] < scores[1] < scores[2]
 
 
 def test_colour_is_smoother_than_brightness(photographs):
