@@ -65,7 +65,9 @@ def main():
     pixels = sum(len(row["batches"]) for row in restorer.history_) * 8 * 128**2
     restored, noisy = score(restorer, test, arguments.std)
     print(f"{minutes:.1f} min, {pixels / 1e9:.2f} G pixels: ", end="")
-    print(f"noisy {noisy:.2f} dB, restored {restored:.2f} dB")
+    print(f"noisy {noisy:.2f} dB, restored {restored:.2f} dB", end="")
+    turned, _ = score(restorer.set_params(self_ensemble=True), test, arguments.std)
+    print(f", mean over turned images {turned:.2f} dB")
 
 
 if __name__ == "__main__":

@@ -77,9 +77,9 @@ class Noise2Void(SelfSupervised):
     ----------
     psf : ndarray or None, default=None
         A blur that stands between the prediction and the noisy image.
-    share : float, default=0.02
-        Part of the pixels that is hidden at a time.
-    radius : int, default=3
+    share : float, default=0.1
+        Part of the pixels that is hidden at a time; more teach more in a step.
+    radius : int, default=2
         How far away the pixel may lie, along every axis, that takes the place of one.
 
     References
@@ -88,7 +88,7 @@ class Noise2Void(SelfSupervised):
        single noisy images", CVPR 2019. :doi:`10.1109/CVPR.2019.00223`
     """
 
-    def __init__(self, psf=None, share=0.02, radius=3):
+    def __init__(self, psf=None, share=0.1, radius=2):
         super().__init__(psf)
         self.share, self.radius = share, radius
 
