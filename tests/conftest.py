@@ -6,5 +6,15 @@ import os
 os.environ["SCIPY_ARRAY_API"] = "1"
 
 import matplotlib as mpl
+import pytest
 
 mpl.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    """See that figures of one test are not held against the next."""
+    yield
+    import matplotlib.pyplot as plt  # noqa: PLC0415 - slow, and seldom needed
+
+    plt.close("all")
