@@ -566,6 +566,10 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
             if isinstance(level, str):
                 level = automatic_noise_std(x, self.data_range_, weight)
             level = torch.as_tensor(level, dtype=torch.float32) / self.data_range_
+            if not (level >= 0).all():
+                raise ValueError(
+                    f"noise_std must be non-negative or 'auto', got {self.noise_std!r}."
+                )
             levels = [level.expand(len(x)) if level.ndim <= 1 else level]
         x = x / self.data_range_
         if self._masked:

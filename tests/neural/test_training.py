@@ -163,6 +163,8 @@ def test_noise_levels_reach_the_network():
     )
     for a, b in [(quiet, loud), (quiet, automatic), (loud, automatic)]:
         assert np.abs(a - b).max() > 1e-4
+    with pytest.raises(ValueError, match="noise_std must be non-negative"):
+        restorer.set_params(noise_std=-1).predict(NOISY)
     pairs = small(**options).fit(NOISY, CLEAN)
     assert np.isfinite(pairs.predict(NOISY)).all()
 
