@@ -378,6 +378,11 @@ def check_mask(mask, images: ImageBatch) -> ImageBatch:
     """
     data, container = as_images(mask)
     parts = data if container != "stack" else np.asarray(data)
+    if container == "stack" and parts.ndim == 0:
+        raise ValueError(
+            "mask must be an array or a list of arrays, of the shapes of X, got "
+            f"{mask!r}."
+        )
     one = images.data[0].shape
     if container == "stack" and parts.shape in (one, one[: images.ndim]):
         raise ValueError(

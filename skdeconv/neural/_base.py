@@ -235,7 +235,8 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
         }
         steps = epochs * len(PatchLoader(dataset, **loading))
         checkpoint = Checkpoint(
-            self.checkpoint if restart else None, self._belongings(images)
+            self.checkpoint if restart else None,
+            self._belongings(images, target, weights) if self.checkpoint else {},
         )
         callbacks = self._own_callbacks(schedule, steps, judged, held_out, checkpoint)
         device = self._device()
@@ -301,6 +302,13 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
                 raise ValueError(
                     f"{name} must be a name or a subclass of {base.__name__}, got "
                     f"{value!r}."
+                )
+        for callback in self.callbacks or ():
+            named = isinstance(callback, tuple) and len(callback) == 2
+            if not hasattr(callback[1] if named else callback, "on_train_begin"):
+                raise ValueError(
+                    f"callbacks must be a list of skorch callbacks, got {callback!r} "
+                    "in it."
                 )
         if self.degradation is None:
             return
@@ -391,7 +399,7 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
                 f"{changed} changed; fit with warm_start=False to start anew."
             )
 
-    def _belongings(self, images):
+    def _belongings(self, *batches):
         """Parameters and data to which a checkpoint belongs, in words."""
         ignored = {"checkpoint", "callbacks", "verbose", "device", "warm_start", "clip"}
         words = {
@@ -399,8 +407,9 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
             for name, value in self.get_params(deep=False).items()
             if name not in ignored
         }
-        first = np.ascontiguousarray(images.data[0])
-        return words | {"data": f"{images.shapes}, {crc32(first)}"}
+        # All of them: the folds of a search differ in their last images only.
+        data = [batch and (batch.shapes, _checksum(batch)) for batch in batches]
+        return words | {"data": repr(data)}
 
     def _own_callbacks(
         self, schedule, steps, judged=None, held_out=(), checkpoint=None
@@ -427,7 +436,7 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
     def _initialize(self):
         try:
             self.net_.initialize()
-        except TypeError as error:
+        except (TypeError, ValueError, RuntimeError) as error:
             raise ValueError(
                 f"module, criterion or optimizer cannot be built: {error}; check the "
                 f"parameters passed on, here {self._kwargs}."
@@ -484,6 +493,10 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
             raise ValueError(
                 f"device must be 'auto', 'cpu' or 'cuda', got {self.device!r}."
             ) from error
+        if device.type not in ("cpu", "cuda"):
+            raise ValueError(
+                f"device must be 'auto', 'cpu' or 'cuda', got {self.device!r}."
+            )
         if device.type == "cuda" and not torch.cuda.is_available():
             raise ValueError(f"device is {self.device!r}, but there is no CUDA here.")
         return self.device
@@ -576,6 +589,13 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
             seen = torch.ones_like(x) if weight is None else weight.to(x)
             x = torch.cat([x, seen], dim=1)
         return x, *levels
+
+
+def _checksum(batch):
+    total = 0
+    for image in batch.data:
+        total = crc32(np.ascontiguousarray(image), total)
+    return total
 
 
 def refuse_unknown(restorer: str, kwargs: dict) -> None:

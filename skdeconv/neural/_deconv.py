@@ -386,6 +386,11 @@ class DeconvRestorer(NetworkRestorer):
                     "between them and X; with supervision=None pass psf=None."
                 )
             return
+        if self.psf_ is not None and self.psf_.ndim != self.ndim:
+            raise ValueError(
+                f"psf must have as many axes as ndim says, got {self.psf_.ndim} and "
+                f"ndim={self.ndim}."
+            )
         if self.degradation is not None or self.upscale != 1:
             raise ValueError(
                 f"supervision={self.supervision!r} learns from X as it is; pass "

@@ -380,6 +380,12 @@ class Fails(Shrinks):
         ({"criterion": "huber"}, "'criterion' parameter"),
         ({"max_epochs": 0}, "'max_epochs' parameter"),
         ({"device": "tpu"}, "device must be"),
+        ({"device": "meta"}, "device must be"),
+        ({"module__width": -1}, "module, criterion or optimizer cannot be built"),
+        ({"module__dropout": 2}, "module, criterion or optimizer cannot be built"),
+        ({"optimizer__weight_decay": -1}, "check the parameters passed on"),
+        ({"callbacks": ["progress"]}, "list of skorch callbacks, got 'progress'"),
+        ({"callbacks": [("name", 3)]}, "list of skorch callbacks"),
         ({"degradation": "noise"}, "'degradation' parameter"),
         ({"early_stopping": True, "validation_fraction": 0}, "early_stopping needs"),
         ({"lr": 1e30, "optimizer": "sgd"}, "diverged"),
@@ -391,6 +397,12 @@ def test_refused_parameters(parameters, message):
         del parameters["module__width"]
     with pytest.raises(ValueError, match=message):
         DeconvRestorer(**parameters).fit(NOISY, CLEAN)
+
+
+@pytest.mark.parametrize("mask", ["seen", True])
+def test_a_mask_that_is_no_array_is_refused(mask):
+    with pytest.raises(ValueError, match="mask must be an array or a list of arrays"):
+        small().fit(NOISY, CLEAN, mask=mask)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA here")

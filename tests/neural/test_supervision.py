@@ -170,6 +170,7 @@ def test_missing_pixels_cost_nothing():
         ({"degradation": Degradation([GaussianNoise(0.1)])}, "learns from X as it is"),
         ({"upscale": 2}, "learns from X as it is"),
         ({"supervision": "neighbor2neighbor", "psf": [[1.0]]}, "cannot take a psf"),
+        ({"psf": [0.2, 0.6, 0.2]}, "as many axes as ndim says, got 1 and ndim=2"),
         ({"criterion": "l1"}, "criterion must be 'mse'"),
         ({"early_stopping": True}, "without y"),
     ],

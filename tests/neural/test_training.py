@@ -78,7 +78,17 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path):
         small(checkpoint=path, lr=0.1).fit(NOISY, CLEAN)
     with pytest.raises(ValueError, match="of other data"):
         small(checkpoint=path).fit(NOISY[:3], CLEAN[:3])
+    other = NOISY.copy()
+    other[-1] = 0.5
+    for pair in ((other, CLEAN), (NOISY, other)):
+        with pytest.raises(ValueError, match="of other data"):
+            small(checkpoint=path).fit(*pair)
+    with pytest.raises(ValueError, match="of other data"):
+        small(checkpoint=path).fit(NOISY, CLEAN, mask=other >= 0.5)
     path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="damaged"):
+        small(checkpoint=path).fit(NOISY, CLEAN)
+    path.write_bytes(b"hello")
     with pytest.raises(ValueError, match="damaged"):
         small(checkpoint=path).fit(NOISY, CLEAN)
     with pytest.raises(FileNotFoundError):
