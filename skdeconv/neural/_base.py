@@ -263,11 +263,16 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
             for batch in (seen, judged):
                 if batch is not None:
                     batch.noise_std = levels
-        if restart:
-            self._check_module(dataset)
+        probe = self._check_module(dataset) if restart else None
         seed = int(self._torch_rng.integers(2**31))
         with local_seed(seed, device), self._unfitted_on_error():
             interrupted = self.net_.train(dataset, epochs)
+            # The loss of the last step does not know what that step did.
+            if probe is not None and not self._answers(probe).isfinite().all():
+                raise ValueError(
+                    "training diverged: the network answers what is not finite after "
+                    f"its last step; lower lr (here {self.lr:g}) or check the data."
+                )
         if interrupted:
             warnings.warn(
                 f"Training was interrupted in epoch {self.n_iter_} of {epochs}; the "
@@ -521,6 +526,11 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
                 f"module must map (batch, channels, *spatial) to the {wanted} shape, "
                 f"but {self.module!r} turns {tuple(shown.shape)} into {shape}."
             )
+        return x
+
+    def _answers(self, x):
+        with torch.inference_mode():
+            return self.net_.infer(x)
 
     # Prediction.
 

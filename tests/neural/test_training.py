@@ -281,3 +281,9 @@ def test_the_spread_of_predictions(container):
     assert not any(m.training for m in restorer.net_.module_.modules())
     with pytest.raises(ValueError, match="needs a network with dropout"):
         small().fit(X, X).predict(X, return_std=True)
+
+
+def test_what_the_last_step_destroyed_is_no_model():
+    restorer = small(lr=1e30, max_epochs=1, patches_per_epoch=4)
+    with pytest.raises(ValueError, match="training diverged: the network answers"):
+        restorer.fit(NOISY, CLEAN)
