@@ -82,17 +82,14 @@ class TrainingImages:
         if degraded is None:
             degraded = clean
         if self.degradation is not None:
-            quiet = self.degradation._without_noise()
-            if crop:
-                whole = clean
-                degraded, clean = self.degradation._degrade_pair(whole, generator)
-                undisturbed = quiet and quiet._degrade_pair(whole)[0]
-            else:
-                degraded = self.degradation._degrade(clean, generator)
-                undisturbed = quiet and quiet._degrade(clean)
+            scene = clean
+            degraded, clean = self._degrade(self.degradation, scene, crop, generator)
             if isinstance(levels, str):
-                noise = degraded - (clean if quiet is None else undisturbed)
-                levels = noise.flatten(1).std(dim=1)
+                quiet = self.degradation._without_noise()
+                undisturbed = clean
+                if quiet is not None:
+                    undisturbed, _ = self._degrade(quiet, scene, crop)
+                levels = (degraded - undisturbed).flatten(1).std(dim=1)
         x, y = degraded / self.data_range, clean / self.data_range
         if weight is not None:
             x = torch.cat([x, weight], dim=1)
@@ -101,6 +98,13 @@ class TrainingImages:
         if not isinstance(levels, Tensor):
             levels = torch.tensor([levels[i] for i in indices], dtype=torch.float32)
         return (x, levels / self.data_range), y
+
+    @staticmethod
+    def _degrade(degradation, scene, crop, generator=None):
+        """Give the degraded scene, and the part of the scene that it shows."""
+        if crop:
+            return degradation._degrade_pair(scene, generator)
+        return degradation._degrade(scene, generator), scene
 
     def whole(self, indices) -> Iterator[tuple]:
         """Yield inputs and targets of whole images, the same at every call."""
