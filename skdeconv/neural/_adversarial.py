@@ -208,7 +208,6 @@ class AdversarialRestorer(NetworkRestorer):
         "warmup": [Interval(Real, 0, 1, closed="left")],
         "discriminator_width": [Interval(Integral, 1, None, closed="left")],
         "discriminator_lr": [Interval(Real, 0, None, closed="neither"), None],
-        "upscale": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
@@ -291,10 +290,6 @@ class AdversarialRestorer(NetworkRestorer):
         refuse_unknown("AdversarialRestorer", module__kwargs)
         self._kwargs = module__kwargs
 
-    @property
-    def _requires_y(self):
-        return self.degradation is None
-
     def _objective(self):
         return Adversarial(
             self.adversarial_loss,
@@ -305,9 +300,6 @@ class AdversarialRestorer(NetworkRestorer):
             ndim=self.ndim,
             width=self.discriminator_width,
         )
-
-    def _criterion(self):
-        return CRITERIA.get(self.criterion, self.criterion)
 
     def _network_parameters(self):
         return super()._network_parameters() | {

@@ -39,6 +39,7 @@ from skdeconv.neural._callbacks import (
 )
 from skdeconv.neural._checkpoint import Checkpoint
 from skdeconv.neural._keeping import KeepingMixin
+from skdeconv.neural._losses import CRITERIA
 from skdeconv.neural._net import RestorationNet, has_bfloat16, local_seed, takes_noise
 from skdeconv.neural._patches import PatchDataset, PatchLoader, TrainingImages
 from skdeconv.neural._schedule import SCHEDULES, LearningRate
@@ -46,6 +47,7 @@ from skdeconv.neural._supervision import Supervised
 from skdeconv.operators._psf import check_psf
 from skdeconv.restorers._base import DATA_RANGE, NDIM, BaseRestorer, hide
 from skdeconv.restorers._noise import NOISE_STD, automatic_noise_std
+from skdeconv.restorers._strength import batches
 
 MODULES = {
     "unet": UNet,
@@ -101,6 +103,7 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
         "augment": ["boolean"],
         "degradation": [Degradation, None],
         "noise_std": NOISE_STD,
+        "upscale": [Interval(Integral, 1, None, closed="left")],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "early_stopping": ["boolean"],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -116,8 +119,6 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
         "data_range": DATA_RANGE,
         "clip": ["boolean"],
     }
-    # How many times longer the axes of the answer are.
-    upscale = 1
     # Networks by name.
     _modules = MODULES
 
@@ -234,10 +235,10 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
             "min_batches": MIN_BATCHES if self.patches_per_epoch == "auto" else 1,
         }
         steps = epochs * len(PatchLoader(dataset, **loading))
-        checkpoint = Checkpoint(
-            self.checkpoint if restart else None,
-            self._belongings(images, target, weights) if self.checkpoint else {},
-        )
+        checkpoint = Checkpoint(None, {})
+        if restart and self.checkpoint is not None:
+            belongs_to = self._belongings(images, target, weights)
+            checkpoint = Checkpoint(self.checkpoint, belongs_to)
         callbacks = self._own_callbacks(schedule, steps, judged, held_out, checkpoint)
         device = self._device()
         built_of = self._network_parameters()
@@ -283,6 +284,10 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
 
     # What subclasses may change.
 
+    @property
+    def _requires_y(self):
+        return self.degradation is None
+
     # Whether the objective needs the noise level, even if the network does not.
     _needs_noise = False
     # Whether training looks at the degraded images only.
@@ -293,7 +298,8 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
         return Supervised()
 
     def _criterion(self):
-        return nn.MSELoss
+        criterion = getattr(self, "criterion", "mse")
+        return CRITERIA.get(criterion, criterion)
 
     def _check_sense(self, images, target, weights):
         """Refuse parameters and data that do not go together."""
@@ -360,11 +366,9 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
             return [float(self.noise_std)] * len(images)
         if self.degradation is not None:
             return "measured"
-        parts = [images.tensors(np.float32)]
-        parts += [] if weights is None else [weights.tensors(np.float32)]
         levels = [
-            automatic_noise_std(x, self.data_range_, *weight)
-            for x, *weight in zip(*parts, strict=True)
+            automatic_noise_std(x, self.data_range_, weight)
+            for x, weight in batches(images, weights, self._compute_dtype)
         ]
         return torch.cat(levels).tolist()
 
@@ -493,16 +497,14 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
         if self.device == "auto":
             return "cuda" if torch.cuda.is_available() else "cpu"
         try:
-            device = torch.device(self.device)
-        except RuntimeError as error:
-            raise ValueError(
-                f"device must be 'auto', 'cpu' or 'cuda', got {self.device!r}."
-            ) from error
-        if device.type not in ("cpu", "cuda"):
+            kind = torch.device(self.device).type
+        except RuntimeError:
+            kind = None
+        if kind not in ("cpu", "cuda"):
             raise ValueError(
                 f"device must be 'auto', 'cpu' or 'cuda', got {self.device!r}."
             )
-        if device.type == "cuda" and not torch.cuda.is_available():
+        if kind == "cuda" and not torch.cuda.is_available():
             raise ValueError(f"device is {self.device!r}, but there is no CUDA here.")
         return self.device
 
@@ -513,8 +515,7 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
         expected = (2, self.n_channels_, *self._output_shape(shown.shape[2:]))
         self.net_.module_.eval()
         try:
-            with torch.inference_mode():
-                shape = tuple(self.net_.infer(x).shape)
+            shape = tuple(self._answers(x).shape)
         except RuntimeError as error:
             raise ValueError(
                 f"module {self.module!r} fails on images of shape {tuple(shown.shape)} "

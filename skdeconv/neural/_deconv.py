@@ -218,7 +218,6 @@ class DeconvRestorer(NetworkRestorer):
         "criterion": [StrOptions(set(CRITERIA)), type],
         "supervision": [StrOptions({"noise2void", "neighbor2neighbor", "sure"}), None],
         "psf": PSF,
-        "upscale": [Interval(Integral, 1, None, closed="left")],
         "self_ensemble": ["boolean"],
         "n_draws": [Interval(Integral, 2, None, closed="left")],
     }
@@ -357,7 +356,7 @@ class DeconvRestorer(NetworkRestorer):
 
     @property
     def _requires_y(self):
-        return self.degradation is None and self.supervision is None
+        return super()._requires_y and self.supervision is None
 
     @property
     def _self_supervised(self):
@@ -373,9 +372,6 @@ class DeconvRestorer(NetworkRestorer):
         if self.supervision == "neighbor2neighbor":
             return Neighbor2Neighbor()
         return {"noise2void": Noise2Void, "sure": SURE}[self.supervision](self.psf_)
-
-    def _criterion(self):
-        return CRITERIA.get(self.criterion, self.criterion)
 
     def _check_sense(self, images, target, weights):
         super()._check_sense(images, target, weights)

@@ -203,7 +203,6 @@ class VariationalRestorer(NetworkRestorer):
         "free_bits": [Interval(Real, 0, None, closed="left")],
         "warmup": [Interval(Real, 0, 1, closed="left")],
         "n_draws": [Interval(Integral, 2, None, closed="left")],
-        "upscale": [Interval(Integral, 1, None, closed="left")],
     }
     # Known to networks of the user's, which may ask for it, but no parameter.
     del _parameter_constraints["noise_std"]
@@ -356,10 +355,6 @@ class VariationalRestorer(NetworkRestorer):
             return torch.stack([mean.clip(0, 1) if self.clip else mean, std], dim=1)
 
         return tuple(self._several(X, mask, infer))
-
-    @property
-    def _requires_y(self):
-        return self.degradation is None
 
     def _objective(self):
         return Evidence(self.beta, self.free_bits, self.warmup)

@@ -131,11 +131,11 @@ class StrengthMixin:
         self.path_ = path
 
 
-def batches(images, weights):
+def batches(images, weights, dtype=None):
     """Tensors of images and of their weights, which may be None."""
     if weights is None:
-        return ((x, None) for x in images.tensors())
-    pairs = (images.tensors(), weights.tensors(images.float_dtype))
+        return ((x, None) for x in images.tensors(dtype))
+    pairs = (images.tensors(dtype), weights.tensors(dtype or images.float_dtype))
     return zip(*pairs, strict=True)
 
 
