@@ -7,6 +7,7 @@ below sees tensors ``(batch, channels, *spatial)``.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from os import PathLike
 
 import numpy as np
@@ -112,29 +113,51 @@ class ImageBatch:
 
         With weights, of the shapes of the images, it is a function of two tensors.
         """
+        (answer,) = self.map_several(lambda *x: (function(*x),), dtype, weights)
+        return answer
+
+    def map_several(
+        self, function: Callable, dtype=None, weights: "ImageBatch | None" = None
+    ) -> list:
+        """Apply a function that gives several tensors; each answer is of their kind."""
 
         def apply(x, *weight):
-            y = function(x, *weight)
-            # A function that returns its input must not hand out the user's data.
-            shared = y.untyped_storage().data_ptr() == x.untyped_storage().data_ptr()
-            return to_array(y.clone() if shared else y, self.has_channels)
+            for y in function(x, *weight):
+                # A function that returns its input must not hand out the user's data.
+                mine = y.untyped_storage().data_ptr() != x.untyped_storage().data_ptr()
+                yield to_array(y if mine else y.clone(), self.has_channels)
 
         batches = (self,) if weights is None else (self, weights)
         dtype = dtype or self.float_dtype
         inputs = zip(*(batch.tensors(dtype) for batch in batches), strict=True)
-        outputs = (apply(*tensors) for tensors in inputs)
+        outputs = (list(apply(*tensors)) for tensors in inputs)
         if self.container == "stack":
-            first = next(outputs)
-            if len(first) == len(self.data):
-                return first
-            stack = np.empty((len(self.data), *first.shape[1:]), first.dtype)
-            stack[: len(first)], start = first, len(first)
-            for part in outputs:
+            return self._stacked(outputs)
+        answers = [
+            [image[0] for image in images] for images in zip(*outputs, strict=True)
+        ]
+        if self.container == "object":
+            return [as_object_array(images) for images in answers]
+        return answers
+
+    def _stacked(self, outputs):
+        """Join answers to one chunk after the other, which are not kept."""
+        first = next(outputs)
+        if len(first[0]) == len(self.data):
+            return first
+        n = len(self.data)
+        stacks = [np.empty((n, *part.shape[1:]), part.dtype) for part in first]
+        start = 0
+        for parts in chain([first], outputs):
+            for stack, part in zip(stacks, parts, strict=True):
                 stack[start : start + len(part)] = part
-                start += len(part)
-            return stack
-        images = [output[0] for output in outputs]
-        return as_object_array(images) if self.container == "object" else images
+            start += len(parts[0])
+        return stacks
+
+
+def is_stack(images) -> bool:
+    """Whether answers lie in one array, and not in a list or an array of arrays."""
+    return isinstance(images, np.ndarray) and images.dtype != object
 
 
 def as_object_array(images: list[np.ndarray]) -> np.ndarray:

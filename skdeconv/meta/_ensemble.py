@@ -8,7 +8,7 @@ from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from skdeconv._images import Images, Restored, as_object_array
+from skdeconv._images import Images, Restored, as_object_array, is_stack
 from skdeconv._params import Interval, RandomState, check_parameters, draw_seed
 from skdeconv.restorers._base import BaseRestorer, RestorerMixin
 
@@ -191,7 +191,7 @@ class EnsembleRestorer(RestorerMixin, MetaEstimatorMixin, BaseEstimator):
 def _over(answers, combine):
     """Combine answers of several restorers image by image, in their container."""
     first = answers[0]
-    if isinstance(first, np.ndarray) and first.dtype != object:
+    if is_stack(first):
         return combine(answers)
     images = [combine(list(parts)) for parts in zip(*answers, strict=True)]
     return images if isinstance(first, list) else as_object_array(images)

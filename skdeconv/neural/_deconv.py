@@ -335,14 +335,12 @@ class DeconvRestorer(NetworkRestorer):
         check_is_fitted(self)
         images = self._check_X(X, reset=False)
         weights = self._check_mask(mask, images)
-        spreads = []
 
         def draw(x, weight=None):
             with local_seed(0, self.net_.device):
                 draws = [self._restore_chunk(x, weight) for _ in range(self.n_draws)]
             std, mean = torch.std_mean(torch.stack(draws), dim=0)
-            spreads.append(std)
-            return mean
+            return mean, std
 
         with dropped_out(self.net_.module_) as n_layers:
             if not n_layers:
@@ -350,9 +348,7 @@ class DeconvRestorer(NetworkRestorer):
                     "return_std needs a network with dropout, got none in "
                     f"{self.module!r}; fit with module__dropout=0.1, say."
                 )
-            mean = images.map(draw, self._compute_dtype, weights)
-        left = iter(spreads)
-        return mean, images.map(lambda x: next(left), self._compute_dtype)
+            return tuple(images.map_several(draw, self._compute_dtype, weights))
 
     @property
     def _requires_y(self):

@@ -9,7 +9,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from skdeconv._images import Images, Restored
+from skdeconv._images import Images, Restored, is_stack
 from skdeconv._params import Interval, RandomState, StrOptions, draw_seed
 from skdeconv.degradations import Degradation
 from skdeconv.networks._conditional_vae import ConditionalVAE
@@ -322,7 +322,7 @@ class VariationalRestorer(NetworkRestorer):
             return draws.clip(0, 1) if self.clip else draws
 
         drawn = self._several(X, mask, infer)
-        return np.stack(drawn) if _is_stack(drawn[0]) else drawn
+        return np.stack(drawn) if is_stack(drawn[0]) else drawn
 
     def predict(
         self, X: Images, mask: Images | None = None, return_std: bool = False
@@ -400,21 +400,10 @@ class VariationalRestorer(NetworkRestorer):
         check_is_fitted(self)
         images = self._check_X(X, reset=False)
         weights = self._check_mask(mask, images)
-        kept = []
 
-        def first(x, weight=None):
+        def answer(x, weight=None):
             with torch.inference_mode():
                 inputs = self._input(hide(x, weight), weight=weight)
-                kept.append(self._in_parts(infer, *inputs))
-            return kept[-1][:, 0]
+                return self._in_parts(infer, *inputs).unbind(1)
 
-        def take(i):
-            left = iter(kept)
-            return images.map(lambda x: next(left)[:, i], self._compute_dtype)
-
-        answer = images.map(first, self._compute_dtype, weights)
-        return [answer, *(take(i) for i in range(1, kept[0].shape[1]))]
-
-
-def _is_stack(images):
-    return isinstance(images, np.ndarray) and images.dtype != object
+        return images.map_several(answer, self._compute_dtype, weights)
