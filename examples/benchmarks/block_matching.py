@@ -11,16 +11,12 @@ from pathlib import Path
 
 import imageio.v3 as imageio
 import numpy as np
+from _images import psnr
 
 from skdeconv import BlockMatchingRestorer
 
 # Mean PSNR of BM3D on the 12 usual images ("Set12").
 PUBLISHED = {15: 32.37, 25: 29.97, 50: 26.72}
-
-
-def psnr(image, truth):
-    error = np.clip(np.rint(image), 0, 255) - truth
-    return 10 * np.log10(255**2 / np.mean(error**2))
 
 
 def noisy(clean, sigma, seed):

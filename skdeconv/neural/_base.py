@@ -17,9 +17,9 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import GradientNormClipping, PrintLog
 from torch import Tensor, nn
 
-from skdeconv._images import Images, check_target
+from skdeconv._images import Images
 from skdeconv._params import Interval, StrOptions, check_parameters, draw_seed
-from skdeconv._ranges import extrema, fits_one, resolve_data_range
+from skdeconv._ranges import extrema, fits_one
 from skdeconv.degradations import Degradation
 from skdeconv.exceptions import DataRangeWarning
 from skdeconv.networks import (
@@ -187,17 +187,9 @@ class NetworkRestorer(KeepingMixin, BaseRestorer):
         first = not self.__sklearn_is_fitted__()
         psf = getattr(self, "psf", None)
         self.psf_ = None if psf is None else check_psf(psf, warn=first)
-        images = self._check_X(X, reset=first)
-        target = None
-        if y is not None or self._requires_y:
-            target = check_target(y, images, self._output_shape)
-        weights = self._check_mask(mask, images)
-        if first:
-            self.data_range_ = resolve_data_range(self.data_range, images, target)
+        data = self._check_data(X, y, mask, reset=first)
         with self._unfitted_on_error() if first else nullcontext():
-            self._train(
-                images, target, weights, epochs=1, schedule="constant", restart=first
-            )
+            self._train(*data, epochs=1, schedule="constant", restart=first)
         return self
 
     def _fit(self, images, target, weights=None):

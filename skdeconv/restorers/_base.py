@@ -154,13 +154,7 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
             if psf is not None and getattr(self, "operator", None) is not None:
                 raise ValueError("psf and operator exclude each other, got both.")
             self.psf_ = None if psf is None else check_psf(psf, warn=True)
-            images = self._check_X(X, reset=True)
-            target = None
-            if y is not None or self._requires_y:
-                target = check_target(y, images, self._output_shape)
-            weights = self._check_mask(mask, images)
-            self.data_range_ = resolve_data_range(self.data_range, images, target)
-            self._fit(images, target, weights)
+            self._fit(*self._check_data(X, y, mask, reset=True))
         return self
 
     def fit_transform(
@@ -269,6 +263,23 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
         if getattr(self, "operator", None) is not None:
             return self.operator
         return Identity(self.ndim) if self.psf_ is None else self._blur()
+
+    def _seen(self, x: Tensor, weight: Tensor | None) -> Tensor | None:
+        """Weights of the data, of which those that see nothing do not count."""
+        if self.operator is None:
+            return weight
+        return seen_by(self.operator, x) * (1 if weight is None else weight)
+
+    def _check_data(self, X, y, mask, *, reset: bool):
+        """Validate images, clean ones and weights of pixels, to learn from them."""
+        images = self._check_X(X, reset=reset)
+        target = None
+        if y is not None or self._requires_y:
+            target = check_target(y, images, self._output_shape)
+        weights = self._check_mask(mask, images)
+        if reset:
+            self.data_range_ = resolve_data_range(self.data_range, images, target)
+        return images, target, weights
 
     def _check_mask(self, mask, images: ImageBatch) -> ImageBatch | None:
         if mask is None:

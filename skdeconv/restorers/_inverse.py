@@ -5,7 +5,6 @@ from torch import Tensor
 
 from skdeconv.estimation import cross_validate, estimate_noise_std
 from skdeconv.operators._scene import crop
-from skdeconv.restorers._base import seen_by
 from skdeconv.restorers._noise import automatic_noise_std
 from skdeconv.restorers._strength import Choice, StrengthMixin
 from skdeconv.solvers import SolverResult
@@ -58,22 +57,9 @@ class InverseMixin(StrengthMixin):
         weight = None if weight is None else weight.float()
         if self.operator is None:
             x, weight = (_middle(v, self.psf_) for v in (x, weight))
-        if noise_std is None and self.noise_std != "auto":
-            noise_std = self.noise_std
         spread = x.flatten(1).std(1, correction=0)
-        if noise_std is not None:
-            noise_std = torch.as_tensor(noise_std).to(x).expand(len(x))
-        elif self._criterion == "sure":
-            noise_std = automatic_noise_std(x, self.data_range_, weight)
-        level = noise_std
-        if noise_std is None and (self.operator is not None or weight is not None):
-            level = spread / 20  # what is missing would pass for noise
-        elif noise_std is None:
-            level = estimate_noise_std(x, x.ndim - 2)
-        level = torch.maximum(level, spread / 1000)
-        operator = self._operator()
-        if self.operator is not None:  # data that see nothing must not count
-            weight = seen_by(operator, x) * (1 if weight is None else weight)
+        noise_std, level = self._levels(x, spread, noise_std, weight)
+        operator, weight = self._operator(), self._seen(x, weight)
 
         def predict(y, strength, state):
             weights = weight
@@ -87,6 +73,21 @@ class InverseMixin(StrengthMixin):
             predict, x, start, level=level, noise_std=noise_std, weight=weight
         )
         return Choice(*(part.to(dtype) for part in found))
+
+    def _levels(self, x, spread, noise_std, weight):
+        """Noise levels if the criterion needs them, and rough ones in any case."""
+        if noise_std is None and self.noise_std != "auto":
+            noise_std = self.noise_std
+        if noise_std is not None:
+            noise_std = torch.as_tensor(noise_std).to(x).expand(len(x))
+        elif self._criterion == "sure":
+            noise_std = automatic_noise_std(x, self.data_range_, weight)
+        level = noise_std
+        if noise_std is None and (self.operator is not None or weight is not None):
+            level = spread / 20  # what is missing would pass for noise
+        elif noise_std is None:
+            level = estimate_noise_std(x, x.ndim - 2)
+        return noise_std, torch.maximum(level, spread / 1000)
 
 
 def _middle(x, psf):

@@ -4,7 +4,6 @@ from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
@@ -18,10 +17,8 @@ from skdeconv.restorers._base import (
     OPERATOR,
     PSF,
     BaseRestorer,
-    seen_by,
 )
 from skdeconv.restorers._inverse import InverseMixin
-from skdeconv.restorers._noise import automatic_noise_std
 from skdeconv.restorers._stopping import StoppingMixin
 from skdeconv.solvers import (
     SolverResult,
@@ -249,18 +246,9 @@ class LeastSquaresRestorer(StoppingMixin, InverseMixin, BaseRestorer):
         )
 
     def _run(self, x, weight, noise_std=None):
-        for given in (noise_std, self.noise_std):
-            if given is not None and not isinstance(given, str):
-                noise_std = torch.as_tensor(given).to(x).expand(len(x))
-                break
-        level = noise_std
-        if noise_std is None and self._criterion == "sure":
-            level = noise_std = automatic_noise_std(x, self.data_range_, weight)
         spread = x.flatten(1).std(1, correction=0)
-        level = torch.maximum(spread / 20 if level is None else level, spread / 1000)
-        operator = self._operator()
-        if self.operator is not None:  # data that see nothing must not count
-            weight = seen_by(operator, x) * (1 if weight is None else weight)
+        noise_std, level = self._levels(x, spread, noise_std, weight)
+        operator, weight = self._operator(), self._seen(x, weight)
         run = least_squares_of_least_risk(
             x,
             operator,

@@ -269,12 +269,6 @@ class SparseCodingRestorer(StrengthMixin, BaseRestorer):
             return automatic_noise_std(x, self.data_range_, self._seen(x, weight))
         return torch.as_tensor(noise_std, dtype=x.dtype, device=x.device).expand(len(x))
 
-    def _seen(self, x, weight):
-        """Weights of the data, of which those that see nothing do not count."""
-        if self.operator is None:
-            return weight
-        return seen_by(self.operator, x) * (1 if weight is None else weight)
-
     def _solve(self, x, strength, noise_std=None, weight=None) -> Tensor:
         options = {"weight": weight, "max_iter": self.max_iter, "tol": self.tol}
         alpha = strength[:, None] * (self.data_range_ / 2)
