@@ -59,8 +59,9 @@ class UNet(nn.Module):
         answers its first channels less a residual.
     ndim : int, default=2
         Number of spatial axes.
-    width : int, default=48
-        Channels of the first level; the others have 2 and 8/3 times as many.
+    width : int or tuple of int, default=48
+        Channels of the first of three levels, of which the others have 2 and 8/3 times
+        as many; or those of every level.
     n_blocks : int, default=2
         Residual blocks per level and side.
     upscale : int, default=1
@@ -97,7 +98,7 @@ class UNet(nn.Module):
         in_channels: int,
         out_channels: int,
         ndim: int = 2,
-        width: int = 48,
+        width: int | tuple[int, ...] = 48,
         n_blocks: int = 2,
         upscale: int = 1,
         noise_map: bool = False,
@@ -106,7 +107,9 @@ class UNet(nn.Module):
         super().__init__()
         self.ndim, self.upscale, self.noise_map = ndim, upscale, noise_map
         conv, conv_transpose = CONV[ndim], CONV_TRANSPOSE[ndim]
-        widths = [width, 2 * width, max(1, round(8 * width / 3))]
+        if isinstance(width, int):
+            width = (width, 2 * width, max(1, round(8 * width / 3)))
+        widths = tuple(width)
         self.multiple = 2 ** len(widths)
 
         def blocks(w):
@@ -116,7 +119,7 @@ class UNet(nn.Module):
 
         folded = 2**ndim
         entering = in_channels * folded + noise_map
-        self.head = he_(conv(entering, width, 3, padding=1, bias=False))
+        self.head = he_(conv(entering, widths[0], 3, padding=1, bias=False))
         self.encoders = nn.ModuleList(blocks(w) for w in widths)
         self.decoders = nn.ModuleList(blocks(w) for w in widths[:-1])
         pairs = list(pairwise(widths))
@@ -127,7 +130,7 @@ class UNet(nn.Module):
             he_(conv_transpose(b, a, 2, stride=2, bias=False)) for a, b in pairs
         )
         leaving = out_channels * (2 * upscale) ** ndim
-        tail = conv(width, leaving, 3, padding=1, bias=False)
+        tail = conv(widths[0], leaving, 3, padding=1, bias=False)
         # Small, so that the network starts close to returning its input.
         self.tail = he_(tail, gain=0.1)
         self.out_channels = out_channels

@@ -8,6 +8,7 @@ from skdeconv.neural._losses import (
     MixedLoss,
     SSIMLoss,
 )
+from skdeconv.neural._muon import Muon
 from skdeconv.neural._variational import VariationalRestorer
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "DeconvRestorer",
     "FrequencyLoss",
     "MixedLoss",
+    "Muon",
     "SSIMLoss",
     "VariationalRestorer",
 ]

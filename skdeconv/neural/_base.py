@@ -40,6 +40,7 @@ from skdeconv.neural._callbacks import (
 from skdeconv.neural._checkpoint import Checkpoint
 from skdeconv.neural._keeping import KeepingMixin
 from skdeconv.neural._losses import CRITERIA
+from skdeconv.neural._muon import Muon
 from skdeconv.neural._net import RestorationNet, has_bfloat16, local_seed, takes_noise
 from skdeconv.neural._patches import PatchDataset, PatchLoader, TrainingImages
 from skdeconv.neural._schedule import SCHEDULES, LearningRate
@@ -60,6 +61,7 @@ MODULES = {
 OPTIMIZERS = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
+    "muon": Muon,
     "nadam": torch.optim.NAdam,
     "rmsprop": torch.optim.RMSprop,
     "sgd": torch.optim.SGD,

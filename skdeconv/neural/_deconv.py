@@ -48,8 +48,10 @@ class DeconvRestorer(NetworkRestorer):
         Training loss, called with prediction and target: ``"mse"``, ``"l1"``,
         ``"charbonnier"``, ``"ssim"``, ``"frequency"``, or ``"mixed"`` with
         ``criterion__weights={"ssim": 0.84, "l1": 0.16}``.
-    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"} or class, default="adam"
-        Optimiser, or a subclass of ``torch.optim.Optimizer``.
+    optimizer : str or class of torch.optim.Optimizer, default="adam"
+        Optimiser: ``"adam"``, ``"adamw"``, ``"muon"``, ``"nadam"``, ``"rmsprop"`` or
+        ``"sgd"``. ``"muon"`` learns most from few steps, see
+        :class:`skdeconv.neural.Muon`.
     lr : float, default=1e-3
         Largest learning rate.
     lr_schedule : {"cosine", "one_cycle", "plateau", "constant"}, default="cosine"

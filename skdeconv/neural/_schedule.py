@@ -10,6 +10,8 @@ SCHEDULES = {"cosine", "one_cycle", "plateau", "constant"}
 # A plateau: so many epochs in which the loss, or the held-out PSNR, has not become
 # better by this part of itself.
 PATIENCE, TOLERANCE = 5, 1e-4
+# Steps that tell how long the others will take.
+PACE = 10
 
 
 class LearningRate(Resumable):
@@ -32,7 +34,7 @@ class LearningRate(Resumable):
         self.schedule, self.n_steps, self.max_time = schedule, n_steps, max_time
 
     def on_train_begin(self, net, **kwargs):
-        self.step_, self.start_ = 0, time.perf_counter()
+        self.step_, self.start_, self.slow_ = 0, time.perf_counter(), 0.0
         self.best_, self.waited_, self.halvings_ = -math.inf, 0, 0
 
     def on_batch_begin(self, net, training=False, **kwargs):
@@ -43,13 +45,21 @@ class LearningRate(Resumable):
             elapsed = (time.perf_counter() - self.start_) / self.max_time
             if elapsed >= 1 and self.step_ > 0:
                 raise StopTraining
-            # A slow first step must not make the clock drive what has time enough.
-            if elapsed > 0.1:
+            if self._runs_short(elapsed):
                 progress = max(progress, min(elapsed, 1))
         self.step_ += 1
         net.progress_ = progress
         for group in net.optimizer_.param_groups:
             group["lr"] = net.lr * self._factor(progress)
+
+    def _runs_short(self, elapsed):
+        """Whether steps will be left when time is up, at the pace of the later ones."""
+        if self.step_ == 1:
+            self.slow_ = elapsed  # the first step may compile, and is no measure
+        if self.step_ < PACE:
+            return False
+        pace = (self.step_ - 1) / (elapsed - self.slow_)
+        return self.step_ + pace * (1 - elapsed) < self.n_steps
 
     def state_dict(self):
         elapsed = time.perf_counter() - self.start_

@@ -4,7 +4,9 @@ import os
 import pickle
 import signal
 import threading
+import time
 import warnings
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -24,6 +26,7 @@ from skdeconv.degradations import GaussianNoise
 from skdeconv.exceptions import DataRangeWarning
 from skdeconv.metrics import psnr
 from skdeconv.neural._patches import PatchDataset, TrainingImages
+from skdeconv.neural._schedule import LearningRate
 from skdeconv.operators import Blur, gaussian_psf
 
 CLEAN = make_dead_leaves(6, shape=(48, 40), random_state=0)
@@ -236,6 +239,24 @@ def test_max_time_ends_training_with_small_steps():
     rates = restorer.history_[:, "lr"]
     assert np.isfinite(restorer.history_[:, "train_loss"]).all()
     assert rates[-1] < 0.2e-3
+
+
+def test_the_clock_drives_the_schedule_from_the_start():
+    steps = LearningRate("cosine", n_steps=10**6, max_time=100.0)
+    net = SimpleNamespace(lr=1.0, optimizer_=SimpleNamespace(param_groups=[{}]))
+    steps.on_train_begin(net)
+    for step in range(40):  # a second each, after a slow first one
+        steps.start_ = time.perf_counter() - (0 if step == 0 else 3 + step)
+        steps.on_batch_begin(net, training=True)
+        if step == 5:
+            assert net.progress_ < 1e-4
+    assert net.progress_ == pytest.approx(0.42, abs=0.01)
+    steps = LearningRate("cosine", n_steps=50, max_time=100.0)
+    steps.on_train_begin(net)
+    for step in range(40):  # time enough: it goes by the steps
+        steps.start_ = time.perf_counter() - (0 if step == 0 else 30 + step)
+        steps.on_batch_begin(net, training=True)
+    assert net.progress_ == pytest.approx(39 / 50)
 
 
 def test_degradation_is_drawn_afresh():

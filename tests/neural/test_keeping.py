@@ -101,6 +101,17 @@ def test_ways_to_train(parameters, path):
     again.partial_fit(X, X)
 
 
+def test_half_precision(fitted, path):
+    whole = fitted.save(path).stat().st_size
+    expected = fitted.predict(X)
+    half = fitted.save(path, half=True).stat().st_size
+    loaded = DeconvRestorer.load(path)
+    assert half < whole
+    dtypes = {p.dtype for p in loaded.net_.module_.parameters()}
+    assert dtypes == {torch.float32}
+    np.testing.assert_allclose(loaded.predict(X), expected, atol=2e-3)
+
+
 def test_finer_pixels_and_masks(path):
     mask = np.ones(X.shape, dtype=bool)
     mask[:, 3] = False

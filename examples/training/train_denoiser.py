@@ -1,0 +1,149 @@
+"""Train the denoisers that the package ships: photographs in, one file of weights out.
+
+    python train_denoiser.py PHOTOGRAPHS... --out denoiser_grey.safetensors --channels 1
+    python train_denoiser.py PHOTOGRAPHS... --out denoiser_colour.safetensors \
+        --channels 3 --start denoiser_grey.safetensors
+
+White Gaussian noise of a level between 0 and 55 of 255, drawn anew for every patch, is
+added to random patches; the network is told the level. Photographs are files or folders
+of them. The state of the training is kept beside the file of weights after every
+epoch: the same command again goes on from there, and after the last epoch just writes
+the weights. With ``--epochs`` the result is the same at every run, at equal thread
+counts; with ``--minutes`` it depends on the speed of the machine. A network that starts
+from another one, of as many or fewer channels, treats all of its channels alike at
+first.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import imageio.v3 as imageio
+import numpy as np
+import torch
+
+from skdeconv import DeconvRestorer, Degradation
+from skdeconv.datasets import make_dead_leaves
+from skdeconv.degradations import GaussianNoise
+
+SUFFIXES = {".png", ".webp", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
+LUMA = np.array([0.299, 0.587, 0.114])
+
+WIDTH = (64, 96, 128)
+PATCHES_PER_EPOCH = 1600
+BATCH_SIZE = 8
+
+
+def read(paths: list[Path], channels: int) -> list[np.ndarray]:
+    """Read photographs as images of 8 bits, grey or in colour."""
+    files = []
+    for path in paths:
+        inside = sorted(path.iterdir()) if path.is_dir() else [path]
+        files += [file for file in inside if file.suffix.lower() in SUFFIXES]
+    if not files:
+        raise SystemExit(f"no photographs in {', '.join(map(str, paths))}")
+    images = []
+    for file in files:
+        image = imageio.imread(file)
+        colour = image[..., :3] if image.ndim == 3 else np.stack([image] * 3, axis=-1)
+        if channels == 1:
+            colour = np.rint(colour @ LUMA).astype(np.uint8)
+        images.append(colour)
+    return images
+
+
+def synthesise(n: int, channels: int) -> list[np.ndarray]:
+    """Make dead-leaves scenes in the place of photographs."""
+    if not n:
+        return []
+    scenes = make_dead_leaves(n, (512, 512), color=channels == 3, random_state=0)
+    return list(np.rint(255 * np.clip(scenes, 0, 1)).astype(np.uint8))
+
+
+def denoiser(out: Path, arguments) -> DeconvRestorer:
+    """The restorer, with settings that were found good for an hour and more."""
+    budget = {"max_epochs": arguments.epochs}
+    if arguments.minutes is not None:
+        budget = {"max_epochs": 10**6, "max_time": 60 * arguments.minutes}
+    return DeconvRestorer(
+        module__width=WIDTH,
+        module__noise_map=True,
+        criterion="l1",
+        optimizer="muon",
+        lr=arguments.lr,
+        max_grad_norm=1.0,
+        ema_decay=0.999,
+        batch_size=BATCH_SIZE,
+        patch_size=arguments.patch_size,
+        patches_per_epoch=PATCHES_PER_EPOCH,
+        validation_fraction=0.0,
+        degradation=Degradation([GaussianNoise((0, 55))]),
+        checkpoint=out.with_suffix(".checkpoint"),
+        random_state=0,
+        device=arguments.device,
+        verbose=2,
+        data_range=255.0,
+        **budget,
+    )
+
+
+def begin_with(restorer: DeconvRestorer, start: Path, images) -> None:
+    """Give the network the weights of another one, spread over its channels."""
+    trained = DeconvRestorer.load(start, device="cpu").net_.module_.state_dict()
+    budget = restorer.get_params()
+    once = {"max_epochs": 1, "patches_per_epoch": 1, "checkpoint": None}
+    restorer.set_params(**once, verbose=0).fit(images[:1])
+    network = restorer.net_.module_
+    weights = network.state_dict()
+    for name, tensor in weights.items():
+        weights[name] = spread(trained[name].to(tensor), tensor.shape)
+    network.load_state_dict(weights)
+    restorer.set_params(**{name: budget[name] for name in once}, verbose=2)
+    restorer.set_params(warm_start=True)
+
+
+def spread(weight: torch.Tensor, shape) -> torch.Tensor:
+    """Repeat the kernels of one image for all channels: their mean goes in."""
+    if weight.shape == shape:
+        return weight
+    if weight.shape[1] != shape[1]:  # the last one of the inputs is the noise map
+        image, level = weight[:, :-1], weight[:, -1:]
+        times = (shape[1] - 1) // image.shape[1]
+        return torch.cat([image.repeat(1, times, 1, 1) / times, level], dim=1)
+    return weight.repeat(shape[0] // weight.shape[0], 1, 1, 1)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("photographs", type=Path, nargs="*")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--channels", type=int, choices=(1, 3), default=1)
+    parser.add_argument("--epochs", type=int, default=300)
+    parser.add_argument("--minutes", type=float, help="instead of --epochs")
+    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--patch-size", type=int, default=128)
+    parser.add_argument("--start", type=Path, help="weights to begin with")
+    parser.add_argument(
+        "--dead-leaves", type=int, default=0, metavar="N", help="synthetic scenes"
+    )
+    parser.add_argument("--device", default="auto")
+    arguments = parser.parse_args()
+
+    images = synthesise(arguments.dead_leaves, arguments.channels)
+    if arguments.photographs or not images:
+        images += read(arguments.photographs, arguments.channels)
+    restorer = denoiser(arguments.out, arguments)
+    if arguments.start is not None:
+        begin_with(restorer, arguments.start, images)
+    restorer.fit(images)
+    restorer.set_params(checkpoint=None, max_time=None, device="auto", verbose=0)
+    restorer.set_params(warm_start=False, max_epochs=restorer.n_iter_)
+    restorer.save(arguments.out, half=True)
+    size = os.path.getsize(arguments.out) / 2**20
+    print(f"wrote {arguments.out}, {size:.1f} MiB, after {restorer.n_iter_} epochs")
+
+
+if __name__ == "__main__":
+    main()
