@@ -1,5 +1,6 @@
 """Pure functions of tensors and operators that restore images."""
 
+from skdeconv.solvers._anscombe import anscombe, inverse_anscombe
 from skdeconv.solvers._bilateral import bilateral_filter
 from skdeconv.solvers._block_deconvolution import block_deconvolve
 from skdeconv.solvers._collaborative import collaborative_filter
@@ -20,9 +21,11 @@ from skdeconv.solvers._wiener import wiener
 __all__ = [
     "SolverResult",
     "Stopped",
+    "anscombe",
     "bilateral_filter",
     "block_deconvolve",
     "collaborative_filter",
+    "inverse_anscombe",
     "least_squares",
     "least_squares_of_least_risk",
     "median_filter",
