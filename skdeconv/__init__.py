@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from skdeconv.neural import (
         AdversarialRestorer,
         DeconvRestorer,
+        PretrainedDenoiser,
         VariationalRestorer,
     )
     from skdeconv.restorers import (
@@ -43,6 +44,7 @@ _HOMES = {
     "MedianRestorer": "restorers",
     "NonLocalMeansRestorer": "restorers",
     "LeastSquaresRestorer": "restorers",
+    "PretrainedDenoiser": "neural",
     "RestorerMixin": "restorers",
     "RichardsonLucyRestorer": "restorers",
     "SparseCodingRestorer": "restorers",
@@ -80,6 +82,7 @@ __all__ = [
     "LeastSquaresRestorer",
     "MedianRestorer",
     "NonLocalMeansRestorer",
+    "PretrainedDenoiser",
     "RestorerMixin",
     "RichardsonLucyRestorer",
     "SparseCodingRestorer",

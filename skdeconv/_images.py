@@ -7,7 +7,7 @@ below sees tensors ``(batch, channels, *spatial)``.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, repeat
 from os import PathLike
 
 import numpy as np
@@ -108,28 +108,32 @@ class ImageBatch:
         for batch in self.tensors(dtype):
             yield from batch.split(1)
 
-    def map(self, function: Callable, dtype=None, weights: "ImageBatch | None" = None):
+    def map(self, function: Callable, dtype=None, *beside: "ImageBatch | None"):
         """Apply a function of tensors to all images; the answer is of their kind.
 
-        With weights, of the shapes of the images, it is a function of two tensors.
+        With others of the shapes of the images, such as weights, it is a function of
+        as many tensors; the last ones may be None.
         """
-        (answer,) = self.map_several(lambda *x: (function(*x),), dtype, weights)
+        (answer,) = self.map_several(lambda *x: (function(*x),), dtype, *beside)
         return answer
 
     def map_several(
-        self, function: Callable, dtype=None, weights: "ImageBatch | None" = None
+        self, function: Callable, dtype=None, *beside: "ImageBatch | None"
     ) -> list:
         """Apply a function that gives several tensors; each answer is of their kind."""
 
-        def apply(x, *weight):
-            for y in function(x, *weight):
+        def apply(x, *others):
+            for y in function(x, *others):
                 # A function that returns its input must not hand out the user's data.
                 mine = y.untyped_storage().data_ptr() != x.untyped_storage().data_ptr()
                 yield to_array(y if mine else y.clone(), self.has_channels)
 
-        batches = (self,) if weights is None else (self, weights)
+        while beside and beside[-1] is None:
+            beside = beside[:-1]
+        nothing = repeat(None)
         dtype = dtype or self.float_dtype
-        inputs = zip(*(batch.tensors(dtype) for batch in batches), strict=True)
+        others = [nothing if b is None else b.tensors(dtype) for b in beside]
+        inputs = zip(self.tensors(dtype), *others)  # noqa: B905 - None without end
         outputs = (list(apply(*tensors)) for tensors in inputs)
         if self.container == "stack":
             return self._stacked(outputs)

@@ -10,7 +10,7 @@ from skdeconv.benchmark._compare import compare
 from skdeconv.benchmark._comparison import Comparison
 from skdeconv.datasets import load_photographs, make_dead_leaves
 from skdeconv.degradations import Degradation, GaussianNoise
-from skdeconv.neural import DeconvRestorer
+from skdeconv.neural import DeconvRestorer, PretrainedDenoiser
 from skdeconv.operators import Blur, gaussian_psf, motion_psf
 from skdeconv.restorers import (
     BlockMatchingRestorer,
@@ -73,6 +73,7 @@ def default_restorers(*, quick: bool = False) -> dict:
             else BlockMatchingRestorer(),
             {},
         ),
+        "PretrainedDenoiser": (PretrainedDenoiser(fine_tune=False), {}),
         "DeconvRestorer": (network, {}),
     }
 

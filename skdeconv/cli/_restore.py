@@ -134,9 +134,10 @@ def _flat(pixels):
 def _restorer(arguments, psf, noise):
     """Build the restorer that the arguments ask for; refuse what it would ignore."""
     name = arguments.method or (
-        "SparseCodingRestorer" if psf is None else "WienerRestorer"
+        "PretrainedDenoiser" if psf is None else "WienerRestorer"
     )
-    known = [n for n in skdeconv.__all__ if n.endswith("Restorer") and "Base" not in n]
+    known = [n for n in skdeconv.__all__ if n.endswith(("Restorer", "Denoiser"))]
+    known.remove("BaseRestorer")
     if name not in known:
         raise ValueError(f"--method must be one of {', '.join(known)}, got {name!r}.")
     kind = getattr(skdeconv, name)

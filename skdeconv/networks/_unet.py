@@ -133,6 +133,9 @@ class UNet(nn.Module):
         tail = conv(widths[0], leaving, 3, padding=1, bias=False)
         # Small, so that the network starts close to returning its input.
         self.tail = he_(tail, gain=0.1)
+        # Pixels around one that its answer may depend on, at most.
+        depths = [4 * n_blocks] * (len(widths) - 1) + [2 * n_blocks]
+        self.reach = 4 + sum(2**i * (n + 1) for i, n in enumerate(depths, 1))
         self.out_channels = out_channels
         self.residual = in_channels >= out_channels
 

@@ -9,6 +9,7 @@ from skdeconv.neural._losses import (
     SSIMLoss,
 )
 from skdeconv.neural._muon import Muon
+from skdeconv.neural._pretrained import PretrainedDenoiser
 from skdeconv.neural._variational import VariationalRestorer
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "FrequencyLoss",
     "MixedLoss",
     "Muon",
+    "PretrainedDenoiser",
     "SSIMLoss",
     "VariationalRestorer",
 ]

@@ -39,7 +39,8 @@ class Denoiser(BaseRestorer):
         if noise_std is None:
             noise_std = automatic_noise_std(x, self.data_range_, weight)
         level = torch.as_tensor(noise_std, dtype=x.dtype, device=x.device)
-        level = level.expand(len(x))
+        if level.ndim < 2:
+            level = level.expand(len(x))
         if weight is None:
             return self._denoise(x, level)
         return self._denoise(x, level, weight)

@@ -1,13 +1,16 @@
 """The noise level: given, measured on pairs or estimated."""
 
 import warnings
+from dataclasses import replace
 from itertools import repeat
 from math import prod
 from numbers import Real
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from skdeconv._images import ImageBatch, as_images
 from skdeconv._params import Interval, StrOptions
 from skdeconv.estimation import estimate_noise_std
 from skdeconv.exceptions import NoiseWarning
@@ -43,6 +46,36 @@ def automatic_noise_std(
             stacklevel=6,
         )
     return level
+
+
+def check_noise_levels(noise_std, images: ImageBatch) -> ImageBatch:
+    """Validate noise levels of images or of pixels; views of the images' shapes."""
+    parts, _ = as_images(noise_std)
+    if np.ndim(parts) == 0 or len(parts) != len(images):
+        raise ValueError(
+            "noise_std must hold a level for each image of X, or each of its pixels, "
+            f"got {np.shape(parts)} for {len(images)} image(s)."
+        )
+    levels = []
+    for i, (part, image) in enumerate(zip(parts, images.data, strict=True)):
+        level = np.asarray(part)
+        if level.ndim == images.ndim and images.has_channels:
+            level = level[..., None]
+        ways = ((), image.shape, (*image.shape[: images.ndim], 1))
+        if level.dtype.kind not in "iuf" or level.shape not in ways:
+            raise ValueError(
+                "noise_std must be numbers, one per image or of the shapes of X, got "
+                f"{level.dtype} of shape {level.shape} for image {i} of {image.shape}."
+            )
+        if not (np.isfinite(level).all() and (level >= 0).all()):
+            raise ValueError(
+                f"noise_std must be finite and non-negative, got {level.min():g} to "
+                f"{level.max():g} for image {i}."
+            )
+        levels.append(np.broadcast_to(level, image.shape))
+    if images.container == "stack":
+        levels = np.stack(levels)
+    return replace(images, data=levels)
 
 
 def pair_noise_std(images, target, psf=None, weights=None) -> float:

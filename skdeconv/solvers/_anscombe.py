@@ -27,10 +27,10 @@ def anscombe(x: Tensor, gain: float | Tensor, offset: float | Tensor) -> Tensor:
     ----------
     x : Tensor of shape (batch, channels, *spatial)
         Noisy images.
-    gain : float or Tensor of shape (batch,)
+    gain : float or Tensor of shape (batch,) or that of x
         Growth of the variance with the intensity, in the units of `x`. Where it is 0,
         images are divided by the root of the offset.
-    offset : float or Tensor of shape (batch,)
+    offset : float or Tensor of shape (batch,) or that of x
         Variance at an intensity of 0, in squared units of `x`; negative where black is
         above 0. Positive where the gain is 0.
 
@@ -73,9 +73,9 @@ def inverse_anscombe(
     ----------
     stable : Tensor of shape (batch, channels, *spatial)
         Restored images, as :func:`anscombe` transforms.
-    gain : float or Tensor of shape (batch,)
+    gain : float or Tensor of shape (batch,) or that of x
         That of the transform.
-    offset : float or Tensor of shape (batch,)
+    offset : float or Tensor of shape (batch,) or that of x
         That of the transform.
 
     Returns
@@ -104,7 +104,7 @@ def inverse_anscombe(
 
 def _per_image(value, x):
     value = torch.as_tensor(value, dtype=x.dtype, device=x.device)
-    return value.reshape(-1, *(1,) * (x.ndim - 1)) if value.ndim else value
+    return value.reshape(-1, *(1,) * (x.ndim - 1)) if value.ndim == 1 else value
 
 
 def _scale(grows, offset):

@@ -40,6 +40,7 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
     from skdeconv.neural import (  # noqa: PLC0415 - skorch is slow
         AdversarialRestorer,
         DeconvRestorer,
+        PretrainedDenoiser,
         VariationalRestorer,
     )
 
@@ -76,6 +77,7 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
             module__noise_map=True,
             **network,
         ),
+        PretrainedDenoiser(fine_tune=False, ndim=ndim, **plain),
         AdversarialRestorer(
             patches_per_epoch=16, module__width=4, discriminator_width=4, **network
         ),
