@@ -13,7 +13,8 @@ from skdeconv._images import Images, Restored, is_stack
 from skdeconv._params import Interval, RandomState, StrOptions, draw_seed
 from skdeconv.degradations import Degradation
 from skdeconv.networks._conditional_vae import ConditionalVAE
-from skdeconv.neural._base import NetworkRestorer, refuse_unknown
+from skdeconv.neural._base import NetworkRestorer
+from skdeconv.neural._building import refuse_unknown
 from skdeconv.neural._evidence import Evidence
 from skdeconv.restorers._base import hide
 
