@@ -262,7 +262,7 @@ class NetworkRestorer(BuildingMixin, MaterialMixin, KeepingMixin, BaseRestorer):
 
     def _check_sense(self, images, target, weights):
         """Refuse parameters and data that do not go together."""
-        self._check_classes()
+        self._check_parts()
         if self.degradation is not None:
             self._check_degradation(images, weights)
 

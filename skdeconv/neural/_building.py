@@ -1,6 +1,7 @@
 """The net that a restorer holds: what it is built of, and a look at what it does."""
 
 import inspect
+from collections import Counter
 
 import torch
 from sklearn.base import clone
@@ -37,6 +38,8 @@ OPTIMIZERS = {
     "sgd": torch.optim.SGD,
 }
 PREFIXES = ("module__", "criterion__", "optimizer__", "callbacks__")
+# Those of skorch's own callbacks that training does without.
+CALLBACKS = {"epoch_timer", "print_log"}
 
 
 class BuildingMixin:
@@ -49,8 +52,8 @@ class BuildingMixin:
     # Networks by name.
     _modules = MODULES
 
-    def _check_classes(self):
-        """Refuse classes and callbacks that skorch cannot build a net of."""
+    def _check_parts(self):
+        """Refuse classes, callbacks and parameters that no net can be built of."""
         for name, base in (
             ("module", nn.Module),
             ("criterion", nn.Module),
@@ -69,6 +72,34 @@ class BuildingMixin:
                     f"callbacks must be a list of skorch callbacks, got {callback!r} "
                     "in it."
                 )
+        for name in self._kwargs:
+            part, _, parameter = name.partition("__")
+            known = self._known(part)
+            if part == "callbacks":
+                parameter = parameter.partition("__")[0]
+            if known is not None and parameter not in known:
+                raise ValueError(
+                    f"{name} cannot be passed on: {part}={getattr(self, part, None)!r} "
+                    f"knows no {parameter!r}, but "
+                    f"{', '.join(sorted(known))}."
+                )
+
+    def _known(self, part):
+        """Names that can be passed on to a part of the net; None where any can be."""
+        if part == "callbacks":
+            return CALLBACKS | _names(self.callbacks or ())
+        built = {
+            "module": self._module(),
+            "criterion": self._criterion(),
+            "optimizer": self._optimizer(),
+        }[part]
+        parameters = inspect.signature(built).parameters
+        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            return None
+        if part == "optimizer":
+            # The weights come from the module; skorch sorts them into groups.
+            return {*parameters, "param_groups"} - {"params"}
+        return {*parameters}
 
     def _network_parameters(self):
         """What a network is built of, and cannot be changed by training on."""
@@ -98,7 +129,7 @@ class BuildingMixin:
             ) from error
 
     def _build(self, channels, callbacks, device):
-        module = self._modules.get(self.module, self.module)
+        module = self._module()
         known = inspect.signature(module).parameters
         offered = {
             # Weights of the pixels come in as channels of their own.
@@ -119,24 +150,24 @@ class BuildingMixin:
                 ("clipping", GradientNormClipping(self.max_grad_norm)),
             ]
         user = clone(self.callbacks, safe=False) or []
+        logging = {"callbacks__print_log": PrintLog() if self.verbose > 1 else None}
         return RestorationNet(
             module,
             self._criterion(),
             objective=self._objective(),
-            optimizer=OPTIMIZERS.get(self.optimizer, self.optimizer),
+            optimizer=self._optimizer(),
             lr=self.lr,
             max_epochs=self.max_epochs,
             iterator_train=PatchLoader,
             train_split=None,
             callbacks=[*callbacks, *user],
-            callbacks__print_log=PrintLog() if self.verbose > 1 else None,
             device=device,
             verbose=int(self.verbose > 1),
             compile=self.compile,
             enlarge_by=1 if "upscale" in known else self.upscale,
             train_bfloat16=low[0],
             infer_bfloat16=low[1],
-            **built | self._kwargs,
+            **logging | built | self._kwargs,
         )
 
     def _device(self):
@@ -179,6 +210,12 @@ class BuildingMixin:
         with torch.inference_mode():
             return self.net_.infer(x)
 
+    def _module(self):
+        return self._modules.get(self.module, self.module)
+
+    def _optimizer(self):
+        return OPTIMIZERS.get(self.optimizer, self.optimizer)
+
     def _criterion(self):
         criterion = getattr(self, "criterion", "mse")
         return CRITERIA.get(criterion, criterion)
@@ -193,6 +230,20 @@ class BuildingMixin:
                 "training goes on with the network of the last fit, but "
                 f"{changed} changed; fit with warm_start=False to start anew."
             )
+
+
+def _names(callbacks):
+    """Names that skorch gives to callbacks."""
+    names, unnamed = set(), Counter()
+    for callback in callbacks:
+        if isinstance(callback, tuple):
+            names.add(callback[0])
+        else:
+            kind = callback if isinstance(callback, type) else type(callback)
+            unnamed[kind.__name__] += 1
+    for name, n in unnamed.items():
+        names |= {name} if n == 1 else {f"{name}_{i + 1}" for i in range(n)}
+    return names
 
 
 def refuse_unknown(restorer: str, kwargs: dict) -> None:

@@ -362,7 +362,7 @@ class VariationalRestorer(NetworkRestorer):
 
     def _check_sense(self, images, target, weights):
         super()._check_sense(images, target, weights)
-        module = self._modules.get(self.module, self.module)
+        module = self._module()
         if not hasattr(module, "latent_shape"):
             raise ValueError(
                 "module must have a method latent_shape and a forward(x, noise, "
