@@ -178,8 +178,14 @@ class NetworkRestorer(BuildingMixin, MaterialMixin, KeepingMixin, BaseRestorer):
 
     def _train(self, images, target, weights, *, epochs, schedule, restart):
         self._check_sense(images, target, weights)
+        checkpoint = Checkpoint(None, {})
         if restart:
-            self._rng = np.random.default_rng(draw_seed(self.random_state))
+            if self.checkpoint is not None:
+                belongs_to = self._belongings(images, target, weights)
+                checkpoint = Checkpoint(self.checkpoint, belongs_to)
+            if checkpoint.seed is None:
+                checkpoint.seed = draw_seed(self.random_state)
+            self._rng = np.random.default_rng(checkpoint.seed)
             # Apart, so that patches are the same however epochs are split into calls.
             self._torch_rng = self._rng.spawn(1)[0]
             self._masked = weights is not None
@@ -200,10 +206,6 @@ class NetworkRestorer(BuildingMixin, MaterialMixin, KeepingMixin, BaseRestorer):
             "min_batches": MIN_BATCHES if self.patches_per_epoch == "auto" else 1,
         }
         steps = epochs * len(PatchLoader(dataset, **loading))
-        checkpoint = Checkpoint(None, {})
-        if restart and self.checkpoint is not None:
-            belongs_to = self._belongings(images, target, weights)
-            checkpoint = Checkpoint(self.checkpoint, belongs_to)
         callbacks = self._own_callbacks(schedule, steps, judged, held_out, checkpoint)
         device = self._device()
         built_of = self._network_parameters()
