@@ -8,7 +8,8 @@ from torch import nn
 
 from skdeconv._params import Interval, RandomState, StrOptions
 from skdeconv.degradations import Degradation
-from skdeconv.neural._base import NetworkRestorer, refuse_unknown
+from skdeconv.neural._base import NetworkRestorer
+from skdeconv.neural._building import refuse_unknown
 from skdeconv.neural._losses import CRITERIA
 from skdeconv.neural._rivalry import LOSSES, Adversarial
 

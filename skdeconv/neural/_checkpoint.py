@@ -20,15 +20,32 @@ class Checkpoint(Resumable):
         The file, written after every epoch; None keeps nothing.
     belongs_to : dict of str to str
         What must be the same for a training to go on: parameters and data, in words.
+
+    Attributes
+    ----------
+    seed : int or None
+        The seed of the training: that of the one in the file, else to be set. What is
+        drawn before training begins, such as what is held out, follows from it.
+
+    Raises
+    ------
+    ValueError
+        If what is in the file is no such state, or of another training.
     """
 
     def __init__(self, path, belongs_to):
         self.path, self.belongs_to = path, belongs_to
+        self.seed = self.found = None
+        if path is not None and Path(path).exists():
+            self.found = read_checkpoint(Path(path))
+            self._refuse_others(self.found)
+            self.seed = self.found["seed"]
 
     def on_train_begin(self, net, X=None, **kwargs):
         net.epochs_done_, self.dataset = 0, X
-        if self.path is not None and Path(self.path).exists():
-            self._restore(net, read_checkpoint(Path(self.path)))
+        if self.found is not None:
+            self._restore(net, self.found)
+            self.found = None
 
     def on_epoch_end(self, net, **kwargs):
         if self.path is not None and not net.cut_short_:
@@ -41,6 +58,7 @@ class Checkpoint(Resumable):
     def _state(self, net):
         return {
             "belongs_to": self.belongs_to,
+            "seed": self.seed,
             "history": json.dumps(list(net.history), default=float),
             "finished": net.finished_,
             "patches": self.dataset.rng.bit_generator.state,
@@ -49,7 +67,7 @@ class Checkpoint(Resumable):
             "parts": {name: part.state_dict() for name, part in _parts(net)},
         }
 
-    def _restore(self, net, state):
+    def _refuse_others(self, state):
         old = state.get("belongs_to", {})
         if old != self.belongs_to:
             changed = sorted(k for k, v in self.belongs_to.items() if old.get(k) != v)
@@ -57,6 +75,8 @@ class Checkpoint(Resumable):
                 f"checkpoint {str(self.path)!r} is of another training, of other "
                 f"{', '.join(changed)}; give another path, or delete it."
             )
+
+    def _restore(self, net, state):
         for name, part in _parts(net):
             part.load_state_dict(state["parts"][name])
         net.history[:] = json.loads(state["history"])

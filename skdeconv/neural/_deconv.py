@@ -11,7 +11,8 @@ from torch import nn
 from skdeconv._images import Images, Restored
 from skdeconv._params import Interval, RandomState, StrOptions
 from skdeconv.degradations import Degradation
-from skdeconv.neural._base import NetworkRestorer, refuse_unknown
+from skdeconv.neural._base import NetworkRestorer
+from skdeconv.neural._building import refuse_unknown
 from skdeconv.neural._ensembles import dropped_out, turns
 from skdeconv.neural._losses import CRITERIA, NEIGHBOURHOODS
 from skdeconv.neural._net import local_seed

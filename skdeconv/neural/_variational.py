@@ -13,7 +13,8 @@ from skdeconv._images import Images, Restored, is_stack
 from skdeconv._params import Interval, RandomState, StrOptions, draw_seed
 from skdeconv.degradations import Degradation
 from skdeconv.networks._conditional_vae import ConditionalVAE
-from skdeconv.neural._base import NetworkRestorer, refuse_unknown
+from skdeconv.neural._base import NetworkRestorer
+from skdeconv.neural._building import refuse_unknown
 from skdeconv.neural._evidence import Evidence
 from skdeconv.restorers._base import hide
 
@@ -361,7 +362,7 @@ class VariationalRestorer(NetworkRestorer):
 
     def _check_sense(self, images, target, weights):
         super()._check_sense(images, target, weights)
-        module = self._modules.get(self.module, self.module)
+        module = self._module()
         if not hasattr(module, "latent_shape"):
             raise ValueError(
                 "module must have a method latent_shape and a forward(x, noise, "

@@ -23,7 +23,7 @@ from skdeconv.networks._layers import (
     pixel_shuffle,
     pixel_unshuffle,
 )
-from skdeconv.neural._base import MODULES
+from skdeconv.neural._building import MODULES
 from skdeconv.operators import Downsample
 from skdeconv.testing import check_network
 

@@ -187,7 +187,7 @@ def test_a_failed_fit_is_not_fitted():
         going_on.partial_fit(NOISY, CLEAN).partial_fit(NOISY, CLEAN)
     with pytest.raises(NotFittedError):
         going_on.predict(NOISY)
-    with pytest.raises(ValueError, match="cannot be built"):
+    with pytest.raises(ValueError, match="no 'wdith', but"):
         small(module__wdith=3).fit(NOISY, CLEAN)
 
 
@@ -405,6 +405,17 @@ class Fails(Shrinks):
         ({"module__width": -1}, "module, criterion or optimizer cannot be built"),
         ({"module__dropout": 2}, "module, criterion or optimizer cannot be built"),
         ({"optimizer__weight_decay": -1}, "check the parameters passed on"),
+        ({"module__foo": 1}, "module='unet' knows no 'foo', but"),
+        ({"module__": 1}, "knows no '', but"),
+        ({"criterion__foo": 1}, "criterion='mse' knows no 'foo', but"),
+        ({"optimizer__params": 1}, "optimizer='adam' knows no 'params'"),
+        ({"callbacks__foo": 3}, "no 'foo', but epoch_timer, print_log"),
+        ({"callbacks__foo__bar": 3}, "no 'foo', but epoch_timer, print_log"),
+        ({"callbacks__checkpoint": None}, "no 'checkpoint', but"),
+        (
+            {"callbacks": [("mine", Callback()), Callback()], "callbacks__my__a": 1},
+            "no 'my', but Callback, epoch_timer, mine, print_log",
+        ),
         ({"callbacks": ["progress"]}, "list of skorch callbacks, got 'progress'"),
         ({"callbacks": [("name", 3)]}, "list of skorch callbacks"),
         ({"degradation": "noise"}, "'degradation' parameter"),
@@ -418,6 +429,25 @@ def test_refused_parameters(parameters, message):
         del parameters["module__width"]
     with pytest.raises(ValueError, match=message):
         DeconvRestorer(**parameters).fit(NOISY, CLEAN)
+
+
+def test_callbacks_are_reached_by_their_names(capsys):
+    stop = EarlyStopping("train_loss")
+    twice = [stop, ("other", stop), stop]
+    restorer = small(
+        callbacks=twice,
+        callbacks__EarlyStopping_1__patience=5,
+        callbacks__EarlyStopping_2__patience=6,
+        callbacks__other=None,
+        callbacks__print_log=None,
+        verbose=2,
+    )
+    restorer.fit(NOISY, CLEAN)
+    callbacks = dict(restorer.net_.callbacks_)
+    assert callbacks["EarlyStopping_1"].patience == 5
+    assert callbacks["EarlyStopping_2"].patience == 6
+    assert "other" not in callbacks
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("mask", ["seen", True])

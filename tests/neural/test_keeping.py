@@ -21,7 +21,7 @@ from torch import nn
 from skdeconv import DeconvRestorer, Degradation
 from skdeconv.degradations import GaussianNoise, Noise, PoissonGaussianNoise
 from skdeconv.networks import UNet
-from skdeconv.neural._base import MODULES
+from skdeconv.neural._building import MODULES
 from skdeconv.neural._keeping._encoding import STEPS, decode, encode
 from skdeconv.neural._keeping._io import KEY, _read, read_model, write_model
 from skdeconv.operators import Blur

@@ -10,7 +10,7 @@ from sklearn.exceptions import NotFittedError
 from torch import nn
 
 from skdeconv import DeconvRestorer
-from skdeconv.neural._base import MODULES
+from skdeconv.neural._building import MODULES
 from skdeconv.neural._keeping._onnx import export
 
 # Sizes that need padding along all axes, some or none, and a single pixel; in the

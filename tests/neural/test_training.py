@@ -71,6 +71,25 @@ def test_a_checkpoint_resumes_exactly(tmp_path):
     assert torch.equal(weights(again), weights(straight))
 
 
+def test_a_checkpoint_keeps_what_is_held_out(tmp_path):
+    path = tmp_path / "training.pt"
+    options = LONG | {"random_state": None, "early_stopping": False}
+    clean = make_dead_leaves(24, shape=(8, 8), random_state=0)
+    seen = []
+
+    class Watch(Callback):
+        def on_train_begin(self, net, **kwargs):
+            seen.append(dict(net.callbacks_)["validation"].indices)
+
+    killed = small(**options, checkpoint=path, callbacks=[Watch(), ("kill", Kill())])
+    with pytest.raises(Killed):
+        killed.fit(clean)
+    resumed = small(**options, checkpoint=path, callbacks=[Watch()]).fit(clean)
+    assert resumed.n_iter_ == options["max_epochs"]
+    assert len(seen[0]) == 7
+    assert np.array_equal(*seen)
+
+
 def test_a_checkpoint_of_something_else_is_refused(tmp_path):
     path = tmp_path / "training.pt"
     small(checkpoint=path).fit(NOISY, CLEAN)

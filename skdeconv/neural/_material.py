@@ -1,0 +1,107 @@
+"""What a network learns from: images, noise levels, and those held out."""
+
+from dataclasses import replace
+from zlib import crc32
+
+import numpy as np
+import torch
+
+from skdeconv.neural._patches import TrainingImages
+from skdeconv.restorers._base import hide
+from skdeconv.restorers._noise import automatic_noise_std
+from skdeconv.restorers._strength import batches
+
+
+class MaterialMixin:
+    """Prepare the images that a restorer is trained on.
+
+    A class that mixes it in has the parameters of ``NetworkRestorer``.
+    """
+
+    # Whether training looks at the degraded images only.
+    _self_supervised = False
+
+    def _check_degradation(self, images, weights):
+        """Refuse a degradation that does not go with the images or the network."""
+        self.degradation._check_steps()
+        if self.degradation._n_spatial() != self.ndim:
+            raise ValueError(
+                f"degradation acts on {self.degradation._n_spatial()} spatial "
+                f"axes, but ndim is {self.ndim}."
+            )
+        factor = self.degradation._factor()
+        if factor != self.upscale:
+            raise ValueError(
+                f"degradation makes pixels {factor} times coarser, but the network "
+                f"refines them {self.upscale} times; they must be equal."
+            )
+        if weights is not None:
+            raise ValueError(
+                "mask belongs to degraded images, but the degradation makes its own; "
+                "pass one of them."
+            )
+        self.degradation._check_fits(images)
+
+    def _training_images(self, images, target, weights):
+        """What patches are cut from, and what held-out images are judged by, if any."""
+        if weights is not None:
+            filled = images.map(hide, np.float32, weights)
+            images = replace(images, data=filled)
+        options = {"data_range": self.data_range_, "weights": weights}
+        if self._self_supervised:
+            judged = None
+            if target is not None:
+                judged = TrainingImages(images, target, **options)
+            return TrainingImages(None, images, **options), judged
+        options["upscale"] = self.upscale
+        if self.degradation is not None:
+            options["degradation"] = self.degradation
+            images, target = None, (images if target is None else target)
+        both = TrainingImages(images, target, **options)
+        return both, both
+
+    def _known_levels(self, images, weights):
+        """Noise level of every image, or how to find it."""
+        if self.noise_std != "auto":
+            return [float(self.noise_std)] * len(images)
+        if self.degradation is not None:
+            return "measured"
+        levels = [
+            automatic_noise_std(x, self.data_range_, weight)
+            for x, weight in batches(images, weights, self._compute_dtype)
+        ]
+        return torch.cat(levels).tolist()
+
+    def _split(self, n_images, judged):
+        """Draw which images are trained on and which are held out."""
+        n_held_out = round(self.validation_fraction * n_images)
+        if self.early_stopping:
+            n_held_out = max(1, n_held_out)
+            if self.validation_fraction == 0 or n_images < 2 or not judged:
+                raise ValueError(
+                    "early_stopping needs at least two images, clean ones among them, "
+                    f"and a positive validation_fraction, got {n_images} image(s)"
+                    f"{'' if judged else ' without y'} and {self.validation_fraction}."
+                )
+        n_held_out = min(n_held_out, n_images - 1) if judged else 0
+        order = self._rng.permutation(n_images) if n_held_out else np.arange(n_images)
+        return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+
+    def _belongings(self, *batches):
+        """Parameters and data to which a checkpoint belongs, in words."""
+        ignored = {"checkpoint", "callbacks", "verbose", "device", "warm_start", "clip"}
+        words = {
+            name: repr(value)
+            for name, value in self.get_params(deep=False).items()
+            if name not in ignored
+        }
+        # All of them: the folds of a search differ in their last images only.
+        data = [batch and (batch.shapes, _checksum(batch)) for batch in batches]
+        return words | {"data": repr(data)}
+
+
+def _checksum(batch):
+    total = 0
+    for image in batch.data:
+        total = crc32(np.ascontiguousarray(image), total)
+    return total
