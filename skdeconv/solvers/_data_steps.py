@@ -6,11 +6,22 @@ import torch
 from torch import Tensor
 
 from skdeconv.operators import Blur, Composition, Downsample, Identity, LinearOperator
-from skdeconv.operators._fourier import fast_shape, fft, ifft, transfer_function
-from skdeconv.operators._grids import frame
+from skdeconv.operators._fourier import (
+    fast_shape,
+    fft,
+    ifft,
+    spatial_axes,
+    transfer_function,
+)
+from skdeconv.operators._grids import distance, frame
 from skdeconv.operators._pointwise import Mask
 from skdeconv.operators._scene import scene_margins
 from skdeconv.solvers._conjugate_gradient import conjugate_gradient, dot
+from skdeconv.solvers._wiener import _reflect
+
+# Where unseen pixels are free of those that are seen, as a part of the PSF, and what a
+# wave weighs at the least; these decide the speed only.
+TAPER, LEAST = 0.25, 1e-3
 
 # Takes a scene and the coupling to it, and gives the scene that suits the data, too.
 DataStep = Callable[[Tensor, Tensor], Tensor]
@@ -21,7 +32,7 @@ def data_step(
     operator: LinearOperator,
     weight: Tensor | None = None,
     *,
-    max_iter: int = 5,
+    max_iter: int = 10,
 ) -> DataStep:
     r"""Give the map from a proposed scene to the one nearby that explains the data.
 
@@ -38,7 +49,7 @@ def data_step(
         What made them.
     weight : Tensor of the shape of y, or None, default=None
         Weights of the data in [0, 1]; those of weight 0 have no influence.
-    max_iter : int, default=5
+    max_iter : int, default=10
         Iterations of conjugate gradients where there is no closed form.
 
     Returns
@@ -81,6 +92,8 @@ def data_step(
         if operator.boundary == "periodic" and weight is None:
             return _periodic(y, operator)
         return _completed(y, operator, weight, max_iter)
+    if isinstance(operator, Blur) and weight is None:
+        return _mirrored(y, operator, max_iter)
     if isinstance(operator, Downsample) and weight is None:
         return _separable(y, operator)
     return _iterated(y, operator, weight, max_iter)
@@ -109,6 +122,15 @@ def _periodic(y, blur):
 
     def step(z, coupling):
         return ifft((data + coupling * fft(z, grid)) / (power + coupling), grid)
+
+    return step
+
+
+def _mirrored(y, blur, max_iter):
+    def step(z, coupling):
+        coupling = torch.as_tensor(coupling, dtype=z.dtype, device=z.device)
+        options = {"tol": 0, "max_iter": max_iter}
+        return z + _reflect(y - blur(z), blur, coupling, "identity", **options)[0]
 
     return step
 
@@ -150,7 +172,7 @@ def _completed(y, blur, weight, max_iter):
     shape = tuple(y.shape[2:])
     scene, margins = blur.input_shape(shape), scene_margins(blur)
     grid = fast_shape(scene) if blur.boundary == "extended" else shape
-    inside = frame(scene)
+    axes, inside = spatial_axes(blur.ndim), frame(scene)
     seen = (
         ...,
         *(slice(a, a + n) for (a, _), n in zip(margins, shape, strict=True)),
@@ -159,10 +181,12 @@ def _completed(y, blur, weight, max_iter):
     power = transfer.abs().square()
     # The force that draws a blurred pixel to its datum; none where it is the datum.
     share = torch.ones_like(y[:1, :1]) if weight is None else weight
-    free, pull = (torch.zeros_like(_on_grid(share, seen, grid)) for _ in range(2))
-    free = torch.ones_like(free)
-    free[seen] = (share < 1).to(y)
+    away = distance(shape, grid, y).roll([first for first, _ in margins], axes)
+    away = away.expand(*share.shape[:2], *grid).clone()
+    away[seen] = (share < 1).to(y)
+    pull = torch.zeros_like(away)
     pull[seen] = torch.where(share < 1, share / (1 - share).clamp_min(1e-12), 0)
+    free, taper = away > 0, (away / (TAPER * max(blur.psf.shape))).clamp_max(1)
 
     def step(z, coupling):
         spectrum = fft(z, grid)
@@ -173,8 +197,15 @@ def _completed(y, blur, weight, max_iter):
         def apply(c):
             return (ifft(fft(c, grid) * ratio, grid) + pull * c) * free
 
+        # Roughly the inverse, smooth waves included, but beside the frame.
+        rough = 1 / (ratio + LEAST)
+        floor = rough.amin(axes, keepdim=True)
+        calm = (1 + pull * floor) ** -0.5
+
         def precondition(c):
-            return c / (1 + pull)
+            c = c * calm
+            smooth = ifft(fft(c * taper, grid) * (rough - floor), grid) * taper
+            return (smooth + floor * c) * calm
 
         gradient = ifft(fft(misfit, grid) * ratio, grid)
         blurred, _, _ = conjugate_gradient(

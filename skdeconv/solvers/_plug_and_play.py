@@ -30,7 +30,7 @@ def plug_and_play(
     noise_std: Tensor,
     levels: Tensor,
     weight: Tensor | None = None,
-    max_iter: int = 5,
+    max_iter: int = 10,
 ) -> SolverResult:
     r"""Invert an operator with a denoiser as the prior, by half-quadratic splitting.
 
@@ -55,7 +55,7 @@ def plug_and_play(
         Levels :math:`\sigma_k` that the denoiser is told, above 0.
     weight : Tensor of the shape of y, or None, default=None
         Weights of the data in [0, 1]; those of weight 0 have no influence.
-    max_iter : int, default=5
+    max_iter : int, default=10
         Iterations of a data step that has no closed form.
 
     Returns
