@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skdeconv.degradations import Degradation
+    from skdeconv.hybrid import PlugAndPlayRestorer
     from skdeconv.meta import EnsembleRestorer
     from skdeconv.neural import (
         AdversarialRestorer,
@@ -43,6 +44,7 @@ _HOMES = {
     "EnsembleRestorer": "meta",
     "MedianRestorer": "restorers",
     "NonLocalMeansRestorer": "restorers",
+    "PlugAndPlayRestorer": "hybrid",
     "LeastSquaresRestorer": "restorers",
     "PretrainedDenoiser": "neural",
     "RestorerMixin": "restorers",
@@ -60,6 +62,7 @@ _PACKAGES = (
     "degradations",
     "estimation",
     "exceptions",
+    "hybrid",
     "inspection",
     "meta",
     "metrics",
@@ -82,6 +85,7 @@ __all__ = [
     "LeastSquaresRestorer",
     "MedianRestorer",
     "NonLocalMeansRestorer",
+    "PlugAndPlayRestorer",
     "PretrainedDenoiser",
     "RestorerMixin",
     "RichardsonLucyRestorer",

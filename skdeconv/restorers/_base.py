@@ -59,7 +59,7 @@ class RestorerMixin(TransformerMixin):
         X_restored : ndarray or list, of the shapes of X
             Restored images in the units of X.
         """
-        return self.predict(X, **_given(mask=mask))
+        return self.predict(X, **given(mask=mask))
 
     def score(
         self, X: Images, y: Images | None = None, mask: Images | None = None
@@ -86,6 +86,9 @@ class RestorerMixin(TransformerMixin):
         ValueError
             If y is None: what needs no truth is ``skdeconv.estimation.risk_scorer``.
         """
+        return self._score(X, y, mask=mask)
+
+    def _score(self, X, y, **arguments) -> float:
         check_is_fitted(self)
         if y is None:  # a search without y, which hides all errors of scores but words
             raise ValueError(
@@ -97,7 +100,7 @@ class RestorerMixin(TransformerMixin):
         target = check_target(y, images, self._output_shape)
         if self.data_range is None:
             refuse_mixed_units([target, images], self.data_range_)
-        restored = self.transform(X, mask)
+        restored = self.transform(X, **given(**arguments))
         return float(image_psnr(target.data, restored, self.data_range_).mean())
 
     def _output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -176,7 +179,7 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
         X_restored : ndarray or list, of the shapes of X
             Restored images in the units of X.
         """
-        return self.fit(X, y, **_given(mask=mask)).transform(X, **_given(mask=mask))
+        return self.fit(X, y, **given(mask=mask)).transform(X, **given(mask=mask))
 
     def predict(self, X: Images, mask: Images | None = None) -> Restored:
         """Restore images.
@@ -196,7 +199,11 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         images = self._check_X(X, reset=False)
-        weights = self._check_mask(mask, images)
+        return self._restore_images(images, self._check_mask(mask, images))
+
+    def _restore_images(
+        self, images: ImageBatch, weights: ImageBatch | None
+    ) -> Restored:
         return images.map(self._restore_chunk, self._compute_dtype, weights)
 
     @contextmanager
@@ -266,7 +273,7 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
 
     def _seen(self, x: Tensor, weight: Tensor | None) -> Tensor | None:
         """Weights of the data, of which those that see nothing do not count."""
-        if self.operator is None:
+        if getattr(self, "operator", None) is None:
             return weight
         return seen_by(self.operator, x) * (1 if weight is None else weight)
 
@@ -330,6 +337,6 @@ def seen_by(operator: LinearOperator, x: Tensor) -> Tensor:
     return (operator(ones) != 0).to(x).expand_as(x)
 
 
-def _given(**arguments):
+def given(**arguments):
     """Arguments that are not None: overrides of methods need not know the others."""
     return {name: value for name, value in arguments.items() if value is not None}

@@ -10,6 +10,7 @@ from skdeconv._params import Interval, StrOptions
 from skdeconv.restorers._base import DATA_RANGE, NDIM, PSF
 from skdeconv.restorers._denoiser import Denoiser
 from skdeconv.restorers._noise import NOISE_STD
+from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import block_deconvolve, collaborative_filter
 from skdeconv.solvers._collaborative import Stage
 
@@ -19,7 +20,7 @@ SEARCH_RADIUS = {1: 100, 2: 19, 3: 4}
 STEP = {1: 3, 2: 3, 3: 2}
 
 
-class BlockMatchingRestorer(Denoiser):
+class BlockMatchingRestorer(VaryingPSFMixin, Denoiser):
     r"""Similar blocks of an image, stacked and filtered together (BM3D).
 
     For each of a grid of blocks the most similar ones nearby are stacked. A stack has a

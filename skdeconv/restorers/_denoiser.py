@@ -19,9 +19,9 @@ class Denoiser(BaseRestorer):
     def _fit(self, images, target, weights=None):
         if self.noise_std != "auto":
             self.noise_std_ = float(self.noise_std)
-        elif target is None:
+        elif target is None or getattr(self, "operator", None) is not None:
             levels = [
-                automatic_noise_std(hide(x, weight), self.data_range_, weight)
+                self._estimate(hide(x, weight), weight)
                 for x, weight in batches(images, weights)
             ]
             self.noise_std_ = torch.cat(levels).numpy()
@@ -37,13 +37,16 @@ class Denoiser(BaseRestorer):
         if noise_std is None and isinstance(self.noise_std_, float):
             noise_std = self.noise_std_
         if noise_std is None:
-            noise_std = automatic_noise_std(x, self.data_range_, weight)
+            noise_std = self._estimate(x, weight)
         level = torch.as_tensor(noise_std, dtype=x.dtype, device=x.device)
         if level.ndim < 2:
             level = level.expand(len(x))
         if weight is None:
             return self._denoise(x, level)
         return self._denoise(x, level, weight)
+
+    def _estimate(self, x, weight):
+        return automatic_noise_std(x, self.data_range_, self._seen(x, weight))
 
     def _denoise(self, x: Tensor, noise_std: Tensor) -> Tensor:
         """Denoise a tensor whose images have these noise levels.

@@ -20,6 +20,7 @@ from skdeconv.restorers._base import (
 )
 from skdeconv.restorers._inverse import InverseMixin
 from skdeconv.restorers._stopping import StoppingMixin
+from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import (
     SolverResult,
     least_squares,
@@ -31,7 +32,7 @@ from skdeconv.solvers._least_squares import METHODS
 BUDGET = {"cg": 100, "fista": 300, "landweber": 1000}
 
 
-class LeastSquaresRestorer(StoppingMixin, InverseMixin, BaseRestorer):
+class LeastSquaresRestorer(VaryingPSFMixin, StoppingMixin, InverseMixin, BaseRestorer):
     r"""Iterative least squares with a quadratic penalty, for any operator.
 
     It minimises

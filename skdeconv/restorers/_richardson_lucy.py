@@ -14,6 +14,7 @@ from skdeconv.operators._grids import frame
 from skdeconv.restorers._base import DATA_RANGE, BaseRestorer
 from skdeconv.restorers._noise import automatic_noise_std
 from skdeconv.restorers._stopping import StoppingMixin
+from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import richardson_lucy, richardson_lucy_of_least_risk
 from skdeconv.solvers._richardson_lucy import scenes
 
@@ -21,7 +22,7 @@ from skdeconv.solvers._richardson_lucy import scenes
 BUDGET = 100
 
 
-class RichardsonLucyRestorer(StoppingMixin, BaseRestorer):
+class RichardsonLucyRestorer(VaryingPSFMixin, StoppingMixin, BaseRestorer):
     r"""Richardson-Lucy deconvolution, accelerated and right at the borders.
 
     It climbs the likelihood of Poisson noise,

@@ -23,6 +23,7 @@ from skdeconv.restorers._base import (
 )
 from skdeconv.restorers._noise import NOISE_STD, automatic_noise_std, pair_noise_std
 from skdeconv.restorers._strength import Choice, StrengthMixin, batches
+from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import sparse_deconvolve, sparse_denoise, sparse_invert
 from skdeconv.solvers._filling import fill_in
 from skdeconv.solvers._patches import clip_patch_size, sample_patches
@@ -37,7 +38,7 @@ from skdeconv.solvers._sparse_coding import (
 N_PATCHES = 40_000
 
 
-class SparseCodingRestorer(StrengthMixin, BaseRestorer):
+class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
     r"""Image patches as sums of few atoms.
 
     Without a PSF it denoises: every overlapping patch is coded by as few atoms of a

@@ -10,6 +10,7 @@ from skdeconv.operators import Identity, LinearOperator
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.restorers._base import DATA_RANGE, NDIM, OPERATOR, PSF, BaseRestorer
 from skdeconv.restorers._inverse import InverseMixin
+from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import SolverResult, total_variation
 
 # Iterations that are enough to compare strengths, at the first and from one to the
@@ -17,7 +18,7 @@ from skdeconv.solvers import SolverResult, total_variation
 COLD, WARM = 50, 10
 
 
-class TotalVariationRestorer(InverseMixin, BaseRestorer):
+class TotalVariationRestorer(VaryingPSFMixin, InverseMixin, BaseRestorer):
     r"""Flat regions with sharp edges: the isotropic total variation.
 
     It minimises

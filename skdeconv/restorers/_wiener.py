@@ -16,6 +16,7 @@ from skdeconv.operators._fourier import radial_frequency
 from skdeconv.restorers._base import DATA_RANGE, NDIM, PSF, BaseRestorer
 from skdeconv.restorers._noise import NOISE_STD, automatic_noise_std, pair_noise_std
 from skdeconv.restorers._strength import Choice, StrengthMixin
+from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import wiener
 from skdeconv.solvers._wiener import penalty_spectrum
 
@@ -26,7 +27,7 @@ N_BINS, LONGEST = 24, 512
 MAX_ITER = 500
 
 
-class WienerRestorer(StrengthMixin, BaseRestorer):
+class WienerRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
     r"""Linear deconvolution with a quadratic penalty (Wiener, Tikhonov, Hunt).
 
     It minimises, in closed form or by preconditioned conjugate gradients,

@@ -57,7 +57,8 @@ def conjugate_gradient(
         image = apply(step_direction)
         curvature = dot(step_direction, image)
         active = active & (curvature > 0)
-        step = torch.where(active, slope / curvature, 0)
+        # Never 0 / 0, through which no gradient would come back.
+        step = torch.where(active, slope / torch.where(active, curvature, 1), 0)
         x = x + step * step_direction
         residual = residual - step * image
         objective = objective - step * slope
@@ -67,6 +68,6 @@ def conjugate_gradient(
         active = active & (slope > 0)
         if look is not None:
             active = active & look(x).view(-1, *(1,) * (x.ndim - 1))
-        turn = torch.where(active, slope / previous, 0)
+        turn = torch.where(active, slope / torch.where(active, previous, 1), 0)
         step_direction = downhill + turn * step_direction
     return x, n_iter, ~active.reshape(active.shape[:2])

@@ -37,6 +37,9 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
     restorers : list of estimators
         Quick to fit, with ``data_range=1.0``.
     """
+    from skdeconv.hybrid import (  # noqa: PLC0415 - the same
+        PlugAndPlayRestorer,
+    )
     from skdeconv.neural import (  # noqa: PLC0415 - skorch is slow
         AdversarialRestorer,
         DeconvRestorer,
@@ -46,6 +49,7 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
 
     psf, plain = PSFS[ndim], {"data_range": 1.0}
     network = {"precision": "float32", "max_epochs": 2, "ndim": ndim, **plain}
+    weak = TotalVariationRestorer(max_iter=30)
     return [
         WienerRestorer(psf, **plain),
         WienerRestorer(psf, boundary="periodic", regularizer="spectrum", **plain),
@@ -68,6 +72,10 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
         BlockMatchingRestorer(patch_size=4, search_radius=4, ndim=ndim, **plain),
         BlockMatchingRestorer(noise_std=0.05, step=2, ndim=ndim, **plain),
         BlockMatchingRestorer(psf, max_iter=2, search_radius=2, **plain),
+        PlugAndPlayRestorer(psf, denoiser=weak, max_iter=3, **plain),
+        PlugAndPlayRestorer(
+            denoiser=NonLocalMeansRestorer(search_radius=4 - ndim), ndim=ndim, **plain
+        ),
         DeconvRestorer(patches_per_epoch=32, module__width=4, **network),
         DeconvRestorer("conv_transpose", patches_per_epoch=32, **network),
         DeconvRestorer(

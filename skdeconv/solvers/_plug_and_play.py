@@ -1,0 +1,119 @@
+"""Turns of a data step and a denoiser."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from skdeconv.operators import LinearOperator
+from skdeconv.solvers._data_steps import data_step
+from skdeconv.solvers._filling import fill_in
+from skdeconv.solvers._result import SolverResult
+
+# Weight of the denoised image against the data, for equal noise levels.
+COUPLING = 0.23
+
+# A denoiser that is told a noise level should not change an image by more than this
+# many times of it.
+BOUND = 4.0
+
+# A pixel of which the data tell less than this part of what they tell of others is
+# filled before the first step.
+UNSEEN = 1e-3
+
+
+def plug_and_play(
+    y: Tensor,
+    operator: LinearOperator,
+    denoise: Callable[[Tensor, Tensor, int], Tensor],
+    *,
+    noise_std: Tensor,
+    levels: Tensor,
+    weight: Tensor | None = None,
+    max_iter: int = 10,
+) -> SolverResult:
+    r"""Invert an operator with a denoiser as the prior, by half-quadratic splitting.
+
+    .. math:: x_k = \arg\min_x \; \|w^{1/2} (A x - y)\|^2 + \mu_k \|x - z_{k-1}\|^2,
+        \qquad z_k = D(x_k, \sigma_k),
+        \qquad \mu_k = \lambda \sigma^2 / \sigma_k^2
+
+    for falling levels :math:`\sigma_k` and :math:`\lambda = 0.23` [1]_.
+
+    Parameters
+    ----------
+    y : Tensor of shape (batch, channels, *spatial)
+        Data.
+    operator : LinearOperator
+        What made them.
+    denoise : callable
+        ``denoise(x, level, k)`` takes scenes in the operator's domain, noise levels of
+        shape (batch,) and the number of the turn from 0 on.
+    noise_std : Tensor of shape (batch,)
+        Standard deviation of the noise, above 0.
+    levels : Tensor of shape (batch, n_turns)
+        Levels :math:`\sigma_k` that the denoiser is told, above 0.
+    weight : Tensor of the shape of y, or None, default=None
+        Weights of the data in [0, 1]; those of weight 0 have no influence.
+    max_iter : int, default=10
+        Iterations of a data step that has no closed form.
+
+    Returns
+    -------
+    result : SolverResult
+        Images in the operator's domain. An image converged if the denoiser never went
+        too far: a change of more than four times its level is cut to that, and an
+        answer that is not finite left out.
+
+    References
+    ----------
+    .. [1] K. Zhang et al., "Plug-and-play image restoration with deep denoiser prior",
+       IEEE TPAMI 44(10), 2022. :doi:`10.1109/TPAMI.2021.3088914`
+    """
+    each = (..., *(None,) * (y.ndim - 1))
+    step = data_step(y, operator, weight, max_iter=max_iter)
+    z = back_project(y, operator, weight)
+    sound = torch.ones(len(y), dtype=torch.bool, device=y.device)
+    for turn, level in enumerate(levels.unbind(1)):
+        coupling = COUPLING * (noise_std / level).square()
+        x = step(z, coupling[each])
+        z, fine = _bounded(x, denoise(x, level, turn), BOUND * level)
+        sound = sound & fine
+    converged = sound[:, None].expand(y.shape[:2])
+    return SolverResult(z, levels.shape[1], converged)
+
+
+def back_project(y: Tensor, operator: LinearOperator, weight: Tensor | None) -> Tensor:
+    """Spread data over the scene that they tell of, and fill in what they do not.
+
+    Parameters
+    ----------
+    y : Tensor of shape (batch, channels, *spatial)
+        Data.
+    operator : LinearOperator
+        What made them.
+    weight : Tensor of the shape of y, or None
+        Weights of the data; those of weight 0 have no influence.
+
+    Returns
+    -------
+    scene : Tensor of shape (batch, channels, *domain)
+        The adjoint's answer, divided by its answer to what a flat scene looks like.
+    """
+    shape = operator.input_shape(tuple(y.shape[2:]))
+    flat = operator(torch.ones(1, 1, *shape, dtype=y.dtype, device=y.device))
+    known = flat.new_ones(()) if weight is None else weight
+    share = operator.adjoint(known * flat)
+    seen = share > UNSEEN * share.amax(tuple(range(2, y.ndim)), keepdim=True)
+    x = operator.adjoint(known * y) / share.where(seen, 1.0)
+    return fill_in(x, seen.expand_as(x))
+
+
+def _bounded(x, denoised, bound):
+    """Denoised images no farther from x than a bound, and whether they were."""
+    change = denoised - x
+    size = change.square().flatten(1).mean(1).sqrt()
+    finite = size.isfinite()
+    factor = (bound / size.clamp_min(torch.finfo(x.dtype).tiny)).clamp_max(1)
+    factor = torch.where(finite, factor, 0)[(..., *(None,) * (x.ndim - 1))]
+    return x + factor * torch.where(factor > 0, change, 0), finite & (size <= bound)
