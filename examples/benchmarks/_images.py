@@ -17,6 +17,11 @@ def read_grey(folder: Path) -> dict[str, np.ndarray]:
     }
 
 
+def read_colour(folder: Path) -> dict[str, np.ndarray]:
+    """Read all images of a folder as colour ones of 8 bits."""
+    return {path.stem: _colour(image) for path, image in _read(folder)}
+
+
 def read_luma(folder: Path) -> dict[str, np.ndarray]:
     """Read the Y channel of studio-range YCbCr, as floats of 16 to 235."""
     return {
