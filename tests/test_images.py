@@ -10,7 +10,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
 from skdeconv import RichardsonLucyRestorer, WienerRestorer
-from skdeconv._images import check_images, check_target
+from skdeconv._companions import check_target
+from skdeconv._images import check_images
 from skdeconv._ranges import resolve_data_range
 from skdeconv.exceptions import DataRangeWarning, PSFWarning
 from skdeconv.operators import gaussian_psf

@@ -9,14 +9,12 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, inference_mode, ones_like
 
+from skdeconv._companions import check_mask, check_psf_fits, check_target
 from skdeconv._images import (
     ImageBatch,
     Images,
     Restored,
     check_images,
-    check_mask,
-    check_psf_fits,
-    check_target,
     is_table,
 )
 from skdeconv._params import Interval, check_parameters
