@@ -8,11 +8,14 @@ from sklearn.utils.validation import check_array
 from skdeconv._images import ImageBatch, as_images, check_images
 
 
-def check_target(y, images: ImageBatch, output_shape: Callable = tuple) -> ImageBatch:
+def check_target(
+    y, images: ImageBatch, output_shape: Callable = tuple, finer: bool = False
+) -> ImageBatch:
     """Validate clean images against the images they belong to.
 
     Their spatial shapes are what `output_shape` makes of those of the images. Signals
-    (``ndim=1``) may come with one number each, which stands for a constant signal.
+    (``ndim=1``) may come with one number each, which stands for a constant signal. With
+    `finer`, axes may be longer by a whole factor, the same for all of them.
     """
     if y is None:
         raise ValueError(
@@ -41,20 +44,36 @@ def check_target(y, images: ImageBatch, output_shape: Callable = tuple) -> Image
         )
     if target.has_channels != images.has_channels:
         raise ValueError("X and y must both have a channel axis, or neither.")
+    factors = set()
     for i, (a, b) in enumerate(zip(images.data, target.data, strict=True)):
         expected = (*output_shape(a.shape[: images.ndim]), *a.shape[images.ndim :])
-        if expected == b.shape:
+        factor = _factor(expected, b.shape, images.ndim)
+        factors.add(factor)
+        if factor == 1 or (finer and factor):
             continue
+        hint = f" upscale={factor} refines pixels that much." if factor else ""
         if expected == a.shape:
             raise ValueError(
                 f"X and y must have the same shapes, got {a.shape} and {b.shape} for "
-                f"image {i}."
+                f"image {i}.{hint}"
             )
         raise ValueError(
             f"y must have the shape {expected} that X of {a.shape} is restored to, got "
             f"{b.shape} for image {i}."
         )
+    if len(factors) > 1:
+        raise ValueError(
+            "X and y must have the same shapes, or those of y be longer by the same "
+            f"factor for all images, got factors {sorted(factors)}."
+        )
     return target
+
+
+def _factor(shape, other, ndim):
+    """How many times longer all spatial axes of the other are, if it is a whole one."""
+    factor = other[0] // shape[0]
+    longer = (*(factor * n for n in shape[:ndim]), *shape[ndim:])
+    return factor if longer == other else None
 
 
 def check_mask(mask, images: ImageBatch) -> ImageBatch:
