@@ -14,6 +14,7 @@ FLOORS = {
     "exceptions": 0,
     "_params": 0,
     "_images": 0,
+    "_companions": 0,
     "_io": 0,
     "_ranges": 0,
     "operators": 1,

@@ -9,8 +9,16 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
-from skdeconv import RichardsonLucyRestorer, WienerRestorer
-from skdeconv._images import check_images, check_target
+from skdeconv import (
+    MedianRestorer,
+    NonLocalMeansRestorer,
+    RichardsonLucyRestorer,
+    TotalVariationRestorer,
+    WaveletRestorer,
+    WienerRestorer,
+)
+from skdeconv._companions import check_target
+from skdeconv._images import check_images
 from skdeconv._ranges import resolve_data_range
 from skdeconv.exceptions import DataRangeWarning, PSFWarning
 from skdeconv.operators import gaussian_psf
@@ -225,8 +233,36 @@ def test_targets():
     ]:
         with pytest.raises(ValueError, match=message):
             check_target(wrong, X)
+    with pytest.raises(ValueError, match="upscale=2 refines pixels that much"):
+        check_target(images(3, 16, 18), X)
     signals = check_images(images(3, 8), ndim=1)
     assert check_target([1.0, 2.0, 3.0], signals).data[1].tolist() == [2.0] * 8
+
+
+@pytest.mark.parametrize(
+    "restorer",
+    [
+        MedianRestorer(),
+        NonLocalMeansRestorer(),
+        TotalVariationRestorer(),
+        WienerRestorer(PSF, regularizer="spectrum"),
+        RichardsonLucyRestorer(PSF),
+        WaveletRestorer(shifts=1),
+    ],
+    ids=lambda restorer: type(restorer).__name__,
+)
+def test_finer_targets_are_for_a_later_step(restorer):
+    X = images(2, 24, 26)
+    fine = X.repeat(2, axis=1).repeat(2, axis=2)
+    alone = clone(restorer).fit(X).predict(X)
+    assert np.array_equal(clone(restorer).fit(X, fine).predict(X), alone)
+    several = clone(restorer).fit(list(X), list(fine)).predict(X)
+    assert np.array_equal(several, alone)
+    with pytest.raises(ValueError, match=r"same shapes.*upscale=2 refines"):
+        restorer.fit(X, fine).score(X, fine)
+    for other in (fine[:, :-1], fine[:, :24], [fine[0], X[1]]):
+        with pytest.raises(ValueError, match="same shapes"):
+            restorer.fit(X if isinstance(other, np.ndarray) else list(X), other)
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,13 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Generator, Tensor
 
+from skdeconv._companions import check_psf_fits
 from skdeconv._images import (
     ImageBatch,
     Images,
     Restored,
     as_object_array,
     check_images,
-    check_psf_fits,
     is_table,
 )
 from skdeconv._params import Interval, RandomState, check_parameters, draw_seed

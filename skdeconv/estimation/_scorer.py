@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from skdeconv._images import check_images, check_mask
+from skdeconv._companions import check_mask
+from skdeconv._images import check_images
 from skdeconv.estimation._noise import estimate_noise_std
 from skdeconv.metrics._scorers import (
     MaskedScorer,

@@ -255,6 +255,10 @@ class NetworkRestorer(BuildingMixin, MaterialMixin, KeepingMixin, BaseRestorer):
     def _requires_y(self):
         return self.degradation is None
 
+    @property
+    def _passes_y_on(self):
+        return self._self_supervised
+
     # Whether the objective needs the noise level, even if the network does not.
     _needs_noise = False
 

@@ -9,14 +9,12 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, inference_mode, ones_like
 
+from skdeconv._companions import check_mask, check_psf_fits, check_target
 from skdeconv._images import (
     ImageBatch,
     Images,
     Restored,
     check_images,
-    check_mask,
-    check_psf_fits,
-    check_target,
     is_table,
 )
 from skdeconv._params import Interval, check_parameters
@@ -130,6 +128,9 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
     _compute_dtype = None
     # Whether pixels can be weighted.
     _takes_mask = False
+    # Whether fit goes on without y where it is finer than the answer by a whole factor,
+    # as in a pipeline whose later step refines pixels.
+    _passes_y_on = True
 
     def fit(
         self, X: Images, y: Images | None = None, mask: Images | None = None
@@ -141,7 +142,8 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
         X : array-like of shape (n_samples, *spatial[, n_channels]) or list of images
             Degraded images.
         y : array-like or list, of the shapes of X, default=None
-            Clean images.
+            Clean images. Where they are finer by a whole factor, a later step of a
+            pipeline refines pixels, and what needs no y is fitted without them.
         mask : array-like or list, of the shapes of X, default=None
             Weights of the pixels, bool or in [0, 1]; 0 marks a pixel that is dead,
             saturated or missing. The channel axis may be left out.
@@ -282,10 +284,14 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
         images = self._check_X(X, reset=reset)
         target = None
         if y is not None or self._requires_y:
-            target = check_target(y, images, self._output_shape)
+            target = check_target(y, images, self._output_shape, self._passes_y_on)
         weights = self._check_mask(mask, images)
         if reset:
             self.data_range_ = resolve_data_range(self.data_range, images, target)
+        if target is not None:
+            answered = [self._output_shape(shape) for shape in images.shapes]
+            if target.shapes != answered:
+                target = None  # the truth of a later step
         return images, target, weights
 
     def _check_mask(self, mask, images: ImageBatch) -> ImageBatch | None:

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 
-from skdeconv import DeconvRestorer, Degradation
+from skdeconv import DeconvRestorer, Degradation, MedianRestorer
 from skdeconv.datasets import make_dead_leaves
 from skdeconv.degradations import GaussianNoise
 from skdeconv.neural._schedule import LearningRate
@@ -234,6 +236,26 @@ def test_finer_pixels():
         small(degradation=Degradation([Downsample(2)])).fit(CLEAN)
     with pytest.raises(ValueError, match="at least 3 pixels"):
         small(upscale=3, degradation=Degradation([Downsample(3)])).fit(CLEAN[:, :2])
+
+
+def test_a_step_of_the_same_size_before_finer_pixels():
+    coarse = CLEAN[:, :24:2, ::2]
+    network = small(upscale=2, patch_size=8)
+    alone = clone(network).fit(MedianRestorer().fit_transform(coarse), CLEAN)
+    both = make_pipeline(MedianRestorer(), network).fit(coarse, CLEAN)
+    assert np.array_equal(
+        both.predict(coarse), alone.predict(MedianRestorer().fit_transform(coarse))
+    )
+    assert np.isfinite(both.score(coarse, CLEAN))
+    # A network that learns from y must not do without it, nor take X for clean.
+    noise = Degradation([GaussianNoise(0.1)])
+    for first in (small(), small(degradation=noise)):
+        with pytest.raises(ValueError, match="upscale=2 refines"):
+            make_pipeline(first, network).fit(coarse, CLEAN)
+    itself = small(supervision="noise2void", patch_size=8, validation_fraction=0.5)
+    both = make_pipeline(itself, network).fit(coarse, CLEAN)
+    assert "valid_psnr" not in both[0].history_[-1]
+    assert both.predict(coarse).shape == CLEAN.shape
 
 
 def test_patches_of_pairs_of_two_sizes_belong_together():
