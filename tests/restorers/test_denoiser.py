@@ -107,8 +107,8 @@ def test_each_image_is_stabilised_or_not():
 def test_stabilising_knows_no_units():
     noisy, _ = photons(8.0)
     restored = WaveletRestorer(data_range=255.0).fit(noisy).predict(noisy)
-    small = WaveletRestorer(data_range=1.0).fit(noisy / 255).predict(noisy / 255)
-    np.testing.assert_allclose(255 * small, restored, rtol=1e-5, atol=1e-3)
+    small = WaveletRestorer(data_range=1.0).fit(noisy / 256).predict(noisy / 256)
+    np.testing.assert_allclose(256 * small, restored, rtol=1e-5, atol=1e-3)
 
 
 def test_missing_pixels_are_stabilised_too():
