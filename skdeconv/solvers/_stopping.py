@@ -23,7 +23,7 @@ NUDGE = 0.3
 CAUTION = 1.1
 
 # Larger images are stopped as a whole, and the influence is measured on so many pixels.
-LOCAL, PROBED = 2**21, 2**18
+LOCAL, PROBED = 2**21, 2**17
 
 
 @dataclass(frozen=True)
