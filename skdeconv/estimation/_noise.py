@@ -1,23 +1,27 @@
 """Standard deviation of white noise, from the image alone."""
 
 from functools import reduce
-from itertools import product
 from math import ceil, comb, prod, sqrt
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from skdeconv.estimation._patches import (
+    LEAST,
+    PATCH_PIXELS,
+    Patches,
+    least_patches,
+    patch_sizes,
+    shifts,
+    window_any,
+    window_means,
+)
+
 MEDIAN_OF_NORMAL = 0.6744897501960817  # of |z| for a standard normal z
 
-# Pixels of a patch, about; share of the patches that are smooth; patches per pixel of
-# a patch that covariances need; positions of patches to choose from; how far the mean
-# eigenvalue of n patches of d pixels passes the median, in units of d / n.
-PATCH_PIXELS = 49
+# Share of the patches that are smooth.
 SMOOTH = 0.05
-LEAST = 20
-POSITIONS = 2**16
-SKEW = 0.3
 
 # Share of the pixels at the least or greatest value that only clipping explains.
 CLIPPED = 0.002
@@ -86,12 +90,10 @@ def estimate_noise_std(
     >>> bool(4.5 < estimate_noise_std(5 * noise, ndim=2) < 5.5)
     True
     """
-    flat = _flat(x, ndim)
-    mute = flat | _clipped(x, ndim)
-    if weight is not None:
-        mute |= weight == 0
-    sizes = tuple(min(round(PATCH_PIXELS ** (1 / ndim)), n) for n in x.shape[2:])
-    least = LEAST * (prod(sizes) - 1)
+    flat = constant_pixels(x, ndim)
+    mute = mute_pixels(x, ndim, weight)
+    sizes = patch_sizes(x.shape[2:])
+    least = least_patches(sizes)
 
     noise_std, n_differences = _from_differences(x, mute, ndim)
     reliability = (n_differences / (2 * LEAST * PATCH_PIXELS)).clamp(max=0.5)
@@ -105,16 +107,32 @@ def estimate_noise_std(
     return (noise_std, reliability) if return_reliability else noise_std
 
 
-def _clipped(x, ndim):
-    """Pixels at the least and greatest value, where too many are."""
+def mute_pixels(x: Tensor, ndim: int, weight: Tensor | None = None) -> Tensor:
+    """Pixels that say nothing about the noise."""
+    low, high = clipped_pixels(x, ndim)
+    mute = constant_pixels(x, ndim) | low | high
+    return mute if weight is None else mute | (weight == 0)
+
+
+def clipped_pixels(x: Tensor, ndim: int) -> tuple[Tensor, Tensor]:
+    """Pixels at the least and at the greatest value, where too many are.
+
+    Clipping gathers all that lies beyond: more than there are of the next value.
+    """
     axes = tuple(range(-ndim, 0))
     most = 1 + CLIPPED * prod(x.shape[2:])
-    low, high = x == x.amin(axes, keepdim=True), x == x.amax(axes, keepdim=True)
-    low = low & (low.sum(axes, keepdim=True) > most)
-    return low | high & (high.sum(axes, keepdim=True) > most)
+    low, high = x.amin(axes, keepdim=True), x.amax(axes, keepdim=True)
+    second = x.where(x > low, torch.inf).amin(axes, keepdim=True)
+    last = x.where(x < high, -torch.inf).amax(axes, keepdim=True)
+    clipped = []
+    for end, next_one in ((low, second), (high, last)):
+        at_end = x == end
+        count, of_next = (v.sum(axes, keepdim=True) for v in (at_end, x == next_one))
+        clipped.append(at_end & (count > most) & (count > of_next))
+    return clipped[0], clipped[1]
 
 
-def _flat(x, ndim):
+def constant_pixels(x: Tensor, ndim: int) -> Tensor:
     """Pixels in the middle of at least nine equal ones."""
     radius = 4 if ndim == 1 else 1
     size = 2 * radius + 1
@@ -122,8 +140,8 @@ def _flat(x, ndim):
         return torch.zeros_like(x, dtype=torch.bool)
     low = high = x
     for axis in range(-ndim, 0):
-        low = reduce(torch.minimum, _shifts(low, axis, size))
-        high = reduce(torch.maximum, _shifts(high, axis, size))
+        low = reduce(torch.minimum, shifts(low, axis, size))
+        high = reduce(torch.maximum, shifts(high, axis, size))
     return F.pad(low == high, (radius, radius) * ndim)
 
 
@@ -136,24 +154,6 @@ def _noiseless(x, flat):
     return several & (grey.float().mean(1) > 0.25)
 
 
-def _shifts(x, axis, size):
-    n = x.shape[axis] - size + 1
-    return [x.narrow(axis, k, n) for k in range(size)]
-
-
-def _means(x, sizes):
-    for axis, size in zip(range(-len(sizes), 0), sizes, strict=True):
-        x = reduce(torch.add, _shifts(x, axis, size)) / size
-    return x
-
-
-def _any(mute, sizes):
-    """Whether windows hold any mute pixel."""
-    for axis, size in zip(range(-len(sizes), 0), sizes, strict=True):
-        mute = reduce(torch.logical_or, _shifts(mute, axis, size))
-    return mute
-
-
 def _from_differences(x, mute, ndim):
     """Estimates, and the number of differences they could choose from."""
     axes = range(-ndim, 0)
@@ -164,10 +164,10 @@ def _from_differences(x, mute, ndim):
     energy = prod(comb(2 * order, order) for order in orders)
     if energy == 1:
         return x.new_zeros(len(x)), x.new_zeros(len(x))
-    mute = _any(mute, [order + 1 for order in orders])
-    means = _means(x - x.mean(tuple(axes), keepdim=True), _at_most(4, x))
-    spread = _means(means.square(), _at_most(8, means))
-    spread = spread - _means(means, _at_most(8, means)).square()
+    mute = window_any(mute, [order + 1 for order in orders])
+    means = window_means(x - x.mean(tuple(axes), keepdim=True), _at_most(4, x))
+    spread = window_means(means.square(), _at_most(8, means))
+    spread = spread - window_means(means, _at_most(8, means)).square()
     # The windows' grid is a few pixels smaller: stretched, it fits well enough.
     spread = F.interpolate(spread.mean(1, keepdim=True), detail.shape[2:])
     spread = spread.masked_fill(mute.all(1, keepdim=True), torch.inf).flatten(1)
@@ -185,60 +185,12 @@ def _at_most(size, x):
 
 def _from_patches(x, mute, sizes, least):
     """Estimates, the share of noise in the directions, and the number of patches."""
-    ndim, (batch, channels), shape = len(sizes), x.shape[:2], x.shape[2:]
-    places = [n - p + 1 for n, p in zip(shape, sizes, strict=True)]
-    total = channels * prod(places)
-    if total < least or min(sizes) == 1:
+    places = [n - p + 1 for n, p in zip(x.shape[2:], sizes, strict=True)]
+    if x.shape[1] * prod(places) < least or min(sizes) == 1:
         return x.new_zeros(len(x)), x.new_zeros(len(x)), x.new_zeros(len(x))
-    step = max(1, round((total / POSITIONS) ** (1 / ndim)))
-    grid = (..., *(slice(None, None, step),) * ndim)
-
-    # What is smooth has equal means in the corners of the patch.
-    half = [p // 2 + 1 for p in sizes]
-    means = _means(x, half)
-    corners = torch.stack(
-        [
-            means[
-                (..., *(slice(k, k + n, step) for k, n in zip(c, places, strict=True)))
-            ]
-            for c in product(*((0, p - h) for p, h in zip(sizes, half, strict=True)))
-        ]
-    )
-    rough = corners.var(0).masked_fill(_any(mute, sizes)[grid], torch.inf).flatten(1)
-    n_patches = rough.isfinite().sum(1)
-    n = rough.shape[1]
+    patches = Patches(x, mute, sizes)
+    n = patches.rough.shape[1]
     n = max(ceil(SMOOTH * n), min(n, least), min(n // 4, 2 * least))
-    rough, chosen = rough.sort(dim=1, stable=True)
-    usable = rough[:, :n].isfinite()
-
-    start = torch.arange(x[0].numel(), device=x.device).view(channels, *shape)
-    start = start[(..., *(slice(0, n, step) for n in places))].flatten()
-    offsets = torch.arange(prod(shape), device=x.device).view(shape)
-    offsets = offsets[tuple(slice(0, p) for p in sizes)].flatten()
-    index = start[chosen[:, :n]][..., None] + offsets
-    patches = x.flatten(1).gather(1, index.flatten(1)).view(batch, n, -1)
-    # The selection knows the corners' means: without them it has no bias.
-    known = _corner_means(sizes, half).to(x)
-    unbiased = torch.eye(prod(sizes)).to(x) - torch.linalg.pinv(known) @ known
-    patches = (patches @ unbiased) * usable[..., None]
-    covariance = patches.mT @ patches / usable.sum(1).clamp_min(1)[:, None, None]
-    free = round(unbiased.trace().item())
-    values = torch.linalg.eigvalsh(covariance)[:, -free:].clamp_min(0)
-
-    # From all downwards, the first set whose mean is at most its median.
-    count = torch.arange(1, free + 1, device=x.device)
-    mean = values.cumsum(1) / count
-    median = (values[:, (count - 1) // 2] + values[:, count // 2]) / 2
-    size = (count * (mean <= median * (1 + SKEW * free / n))).amax(1).clamp_min(1)
-    variance = mean.gather(1, size[:, None] - 1).squeeze(1)
-    return variance.sqrt(), size / free, n_patches
-
-
-def _corner_means(sizes, half):
-    """Windows in the corners of a patch, one per row."""
-    rows = torch.ones(1, 1, dtype=torch.float64)
-    for size, part in zip(sizes, half, strict=True):
-        ends = torch.zeros(2, size, dtype=torch.float64)
-        ends[0, :part] = ends[1, size - part :] = 1
-        rows = torch.kron(rows, ends)
-    return rows
+    rough, chosen = patches.rough.sort(dim=1, stable=True)
+    variance, share = patches.noise(chosen[:, :n], rough[:, :n].isfinite())
+    return variance.sqrt(), share, rough.isfinite().sum(1)

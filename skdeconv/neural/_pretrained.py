@@ -40,7 +40,8 @@ class PretrainedDenoiser(Denoiser):
     gain : float or None, default=None
         Growth of the variance of the noise with the intensity, in the units of X: what
         one photon counts. Images are then restored through a transform that makes
-        their noise alike everywhere [2]_. None where the noise does not grow.
+        their noise alike everywhere [2]_. None where the noise does not grow, or where
+        ``noise_std="auto"`` is to find out: growth that is plain is then estimated.
     fine_tune : bool or "auto", default="auto"
         Whether ``fit`` adapts the weights: to pairs, or without y to the noisy images
         themselves, by Stein's estimate of the error. ``"auto"`` adapts to pairs only.

@@ -25,7 +25,8 @@ class BilateralRestorer(Denoiser):
     noise_std : float or "auto", default="auto"
         Standard deviation of the noise, in the units of X. ``"auto"`` takes it from the
         pairs where ``fit`` is given y, else estimates it for each image that is
-        restored.
+        restored. Noise that plainly grows with the intensity, as of counted
+        photons, is then brought to one level first.
     strength : float, default=2.5
         The range r in multiples of the noise level; larger is smoother.
     spatial_std : float, default=1.5

@@ -37,7 +37,8 @@ class BlockMatchingRestorer(VaryingPSFMixin, Denoiser):
     noise_std : float or "auto", default="auto"
         Standard deviation of the noise, in the units of X. ``"auto"`` takes it from the
         pairs where ``fit`` is given y, else estimates it for each image that is
-        restored.
+        restored. Without PSF, noise that plainly grows with the intensity, as
+        of counted photons, is then brought to one level first.
     patch_size : int or "auto", default="auto"
         Length of the blocks along every axis in pixels, clipped to the image.
         ``"auto"`` is 16 for signals, 8 for images and 4 for volumes.

@@ -1,10 +1,17 @@
 """What denoisers share: the noise level, given, measured or estimated."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
 from skdeconv.restorers._base import BaseRestorer, hide
-from skdeconv.restorers._noise import automatic_noise_std, pair_noise_std
+from skdeconv.restorers._noise import (
+    automatic_noise,
+    automatic_noise_std,
+    denoise_stabilised,
+    pair_noise_std,
+)
 from skdeconv.restorers._strength import batches
 
 
@@ -13,7 +20,8 @@ class Denoiser(BaseRestorer):
 
     A number is taken as it is. ``"auto"`` takes the root mean square difference of the
     pairs, less what a blur explains, where ``fit`` is given y, else estimates the level
-    of each image, in ``predict`` too. A subclass implements ``_denoise``.
+    of each image, in ``predict`` too. Noise that grows with the intensity is brought to
+    one level first, unless there is more to undo. A subclass implements ``_denoise``.
     """
 
     def _fit(self, images, target, weights=None):
@@ -36,21 +44,28 @@ class Denoiser(BaseRestorer):
     ) -> Tensor:
         if noise_std is None and isinstance(self.noise_std_, float):
             noise_std = self.noise_std_
+        denoise = self._denoise
+        if weight is not None:
+            denoise = partial(denoise, weight=weight)
+        if noise_std is None and self._only_denoises:
+            return denoise_stabilised(denoise, x, self.data_range_, weight)
         if noise_std is None:
             noise_std = self._estimate(x, weight)
         level = torch.as_tensor(noise_std, dtype=x.dtype, device=x.device)
-        if level.ndim < 2:
-            level = level.expand(len(x))
-        if weight is None:
-            return self._denoise(x, level)
-        return self._denoise(x, level, weight)
+        return denoise(x, level.expand(len(x)) if level.ndim < 2 else level)
+
+    @property
+    def _only_denoises(self):
+        return self.psf_ is None and getattr(self, "operator", None) is None
 
     def _estimate(self, x, weight):
+        if self._only_denoises:
+            return automatic_noise(x, self.data_range_, weight)[0]
         return automatic_noise_std(x, self.data_range_, self._seen(x, weight))
 
     def _denoise(self, x: Tensor, noise_std: Tensor) -> Tensor:
         """Denoise a tensor whose images have these noise levels.
 
-        One that takes masks has the weights as a third argument, None by default.
+        One that takes masks has the argument `weight`, None by default.
         """
         raise NotImplementedError

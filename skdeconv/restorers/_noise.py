@@ -1,6 +1,7 @@
 """The noise level: given, measured on pairs or estimated."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import repeat
 from math import prod
@@ -12,9 +13,10 @@ from torch import Tensor
 
 from skdeconv._images import ImageBatch, as_images
 from skdeconv._params import Interval, StrOptions
-from skdeconv.estimation import estimate_noise_std
+from skdeconv.estimation import estimate_noise_curve, estimate_noise_std
 from skdeconv.exceptions import NoiseWarning
 from skdeconv.operators import Blur
+from skdeconv.solvers import anscombe, inverse_anscombe
 
 NOISE_STD = [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})]
 
@@ -36,6 +38,68 @@ def automatic_noise_std(
     level, reliability = estimate_noise_std(
         x, x.ndim - 2, weight=weight, return_reliability=True
     )
+    _warn_of_doubt(x, level, reliability, data_range, parameter)
+    return level
+
+
+def automatic_noise(
+    x: Tensor, data_range: float, weight: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Estimate a noise level of each image, or how its variance grows with intensity.
+
+    Parameters
+    ----------
+    x : Tensor of shape (batch, channels, *spatial)
+        Images.
+    data_range : float
+        Span of the intensities.
+    weight : Tensor broadcastable to the shape of x, or None, default=None
+        Pixels of weight 0 are left out.
+
+    Returns
+    -------
+    noise_std : Tensor of shape (batch,)
+        Where the noise grows, the root mean square over the image.
+    gain, offset : Tensor of shape (batch,)
+        What :func:`skdeconv.solvers.anscombe` takes: 0 and 1, which change nothing,
+        where the noise is the same everywhere.
+    """
+    level, reliability = estimate_noise_std(
+        x, x.ndim - 2, weight=weight, return_reliability=True
+    )
+    curve = estimate_noise_curve(x, x.ndim - 2, weight=weight)
+    constant = torch.where(curve.grows, 0, level)
+    _warn_of_doubt(x, constant, reliability, data_range, "noise_std")
+    level = torch.where(curve.grows, curve.rms(x, weight), level)
+    return level, curve.gain.where(curve.grows, 0), curve.offset.where(curve.grows, 1)
+
+
+def denoise_stabilised(
+    denoise: Callable[[Tensor, Tensor], Tensor],
+    x: Tensor,
+    data_range: float,
+    weight: Tensor | None = None,
+) -> Tensor:
+    """Denoise at estimated levels; noise that grows is brought to one level first.
+
+    `denoise` takes images and one noise level for each.
+    """
+    level, gain, offset = automatic_noise(x, data_range, weight)
+    grows = gain > 0
+    if not grows.any():
+        return denoise(x, level)
+    stable = anscombe(x, gain, offset)
+    # Some know the range of their images: it is filled.
+    low, high = stable.flatten(1).aminmax(dim=1)
+    low = low.where(grows, 0)
+    scale = (data_range / (high - low)).where(grows, 1)
+    level = level.where(~grows, scale)
+    low, scale = (v.reshape(-1, *(1,) * (x.ndim - 1)) for v in (low, scale))
+    restored = denoise((stable - low) * scale, level)
+    return inverse_anscombe(restored / scale + low, gain, offset)
+
+
+def _warn_of_doubt(x, level, reliability, data_range, parameter):
     doubtful = (reliability < RELIABLE) & (level > NOTABLE * data_range)
     if x.ndim > 3 and prod(x.shape[2:]) >= PIXELS and doubtful.any():
         warnings.warn(
@@ -43,9 +107,8 @@ def automatic_noise_std(
             "neither constant nor saturated, leave a doubtful estimate of the noise, "
             f"{float(level[doubtful][0]):.3g}. Pass {parameter} if you know it.",
             NoiseWarning,
-            stacklevel=6,
+            stacklevel=7,
         )
-    return level
 
 
 def check_noise_levels(noise_std, images: ImageBatch) -> ImageBatch:

@@ -26,7 +26,8 @@ class NonLocalMeansRestorer(Denoiser):
     noise_std : float or "auto", default="auto"
         Standard deviation of the noise, in the units of X. ``"auto"`` takes it from the
         pairs where ``fit`` is given y, else estimates it for each image that is
-        restored.
+        restored. Noise that plainly grows with the intensity, as of counted
+        photons, is then brought to one level first.
     patch_size : int, default=5
         Length of the patches along every axis in pixels, odd.
     search_radius : int, default=6

@@ -40,8 +40,10 @@ class RichardsonLucyRestorer(VaryingPSFMixin, StoppingMixin, BaseRestorer):
     max_iter : int or "auto", default="auto"
         Iterations; more is sharper and noisier. With `acceleration` one does the work
         of several. ``"auto"`` looks at up to 100: ``fit(X, y)`` takes the number of
-        the best mean PSNR on the pairs; without `y`, each image gets its own number
-        from its own noise, in ``predict`` anew.
+        the best mean PSNR on the pairs; without `y`, each part of an image gets its own
+        number from its own noise, in ``predict`` anew. That is better than the best one
+        number: smooth parts need fewer. Images of more than 2 million pixels get one
+        number each.
     tv_weight : float, default=0
         Weight of the total variation against the negative log-likelihood, without unit;
         larger is smoother. Up to about 0.1 for photon counts.
@@ -68,7 +70,7 @@ class RichardsonLucyRestorer(VaryingPSFMixin, StoppingMixin, BaseRestorer):
         The normalised PSF.
     n_iter_ : int or ndarray of int of shape (n_samples,)
         Iterations: `max_iter`, or what ``"auto"`` found for the pairs, or for each
-        image of ``fit``.
+        image of ``fit`` as a whole.
     criterion_ : {"psnr", "risk"} or None
         What ``"auto"`` chose by: the mean PSNR on the pairs (largest), or the
         predictive risk (smallest); None where `max_iter` is a number.

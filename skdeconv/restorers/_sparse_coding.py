@@ -21,7 +21,13 @@ from skdeconv.restorers._base import (
     hide,
     seen_by,
 )
-from skdeconv.restorers._noise import NOISE_STD, automatic_noise_std, pair_noise_std
+from skdeconv.restorers._noise import (
+    NOISE_STD,
+    automatic_noise,
+    automatic_noise_std,
+    denoise_stabilised,
+    pair_noise_std,
+)
 from skdeconv.restorers._strength import Choice, StrengthMixin, batches
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import sparse_deconvolve, sparse_denoise, sparse_invert
@@ -74,7 +80,8 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
     noise_std : float or "auto", default="auto"
         Standard deviation of the noise, in the units of X. ``"auto"`` takes it from the
         pairs where ``fit`` is given y, else estimates it for each image that is
-        restored.
+        restored. Without PSF and operator, noise that plainly grows with the
+        intensity, as of counted photons, is then brought to one level first.
     patch_size : int, default=8
         Length of the patches along every axis in pixels, clipped to the image. Only
         denoising uses it.
@@ -258,7 +265,7 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
                     seen = self._seen(x, weight)
                     levels.append(estimate_noise_std(x, x.ndim - 2, weight=seen))
                 else:
-                    levels.append(self._level(x, None))
+                    levels.append(automatic_noise(x, self.data_range_)[0])
             return torch.cat(levels).cpu().numpy()
         return pair_noise_std(images, target, self.psf_, weights)
 
@@ -293,7 +300,11 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
     def _restore(self, x, noise_std=None, weight=None) -> Tensor:
         if self._inverts:
             return super()._restore(x, noise_std, weight)
-        level = self._level(x, noise_std)
+        if noise_std is None and np.ndim(self.noise_std_):
+            return denoise_stabilised(self._denoise, x, self.data_range_)
+        return self._denoise(x, self._level(x, noise_std))
+
+    def _denoise(self, x, level):
         shape = tuple(x.shape[2:])
         if self.dictionary_ is not None:
             if any(n < p for n, p in zip(shape, self._patch, strict=True)):

@@ -30,7 +30,8 @@ class WaveletRestorer(Denoiser):
     noise_std : float or "auto", default="auto"
         Standard deviation of the noise, in the units of X. ``"auto"`` takes it from the
         pairs where ``fit`` is given y, else estimates it for each image that is
-        restored.
+        restored. Noise that plainly grows with the intensity, as of counted
+        photons, is then brought to one level first.
     wavelet : {"haar", "db2", ..., "db8"}, default="haar"
         Haar's wavelet, or Daubechies' of that many vanishing moments: smoother, and
         slower.

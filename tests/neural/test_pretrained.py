@@ -155,8 +155,11 @@ def test_counted_photons():
     counted = gain * rng.poisson(clean / gain) + rng.normal(0, reading, clean.shape)
     options = {"data_range": 1.0, "fine_tune": False}
     told = PretrainedDenoiser(reading, gain=gain, **options).fit(counted)
-    white = PretrainedDenoiser("auto", **options).fit(counted)
+    rms = float(np.sqrt(gain * clean.mean() + reading**2))
+    white = PretrainedDenoiser(rms, **options).fit(counted)
     assert told.score(counted, clean) > white.score(counted, clean) + 0.5
+    alone = PretrainedDenoiser("auto", **options).fit(counted)
+    assert alone.score(counted, clean) > told.score(counted, clean) - 0.2
     bias = np.mean(told.predict(counted) - clean)
     assert abs(bias) < 0.002
     with pytest.raises(ValueError, match="noise_std must be a number"):

@@ -5,13 +5,17 @@ import pytest
 from skimage import data
 
 from skdeconv import (
+    BilateralRestorer,
+    BlockMatchingRestorer,
     LeastSquaresRestorer,
+    NonLocalMeansRestorer,
     RichardsonLucyRestorer,
     SparseCodingRestorer,
     WaveletRestorer,
     WienerRestorer,
 )
 from skdeconv.exceptions import NoiseWarning
+from skdeconv.metrics import psnr
 
 PSF = np.full((3, 3), 1 / 9)
 
@@ -57,3 +61,62 @@ def test_a_known_level_does_not_warn():
 def test_constant_images_do_not_warn(level):
     X = np.full((2, 80, 80), level)
     assert (WaveletRestorer().fit(X).noise_std_ == 0).all()
+
+
+DENOISERS = [
+    WaveletRestorer(data_range=255.0),
+    BilateralRestorer(data_range=255.0),
+    NonLocalMeansRestorer(data_range=255.0),
+    BlockMatchingRestorer(data_range=255.0),
+    SparseCodingRestorer(data_range=255.0, random_state=0),
+]
+
+
+def photons(gain, black=0.0, seed=0):
+    """A dark scene with bright parts, counted by photons."""
+    scene = 255 * (data.camera()[None, 100:300, 100:300] / 255.0) ** 2
+    counts = np.random.default_rng(seed).poisson(scene / gain)
+    return gain * counts + black, scene + black
+
+
+@pytest.mark.parametrize("restorer", DENOISERS, ids=lambda r: type(r).__name__)
+def test_noise_that_grows_is_stabilised(restorer):
+    noisy, clean = photons(8.0, black=20.0)
+    restorer.set_params(noise_std="auto").fit(noisy)
+    rms = np.sqrt(8 * (clean.mean() - 20))
+    assert restorer.noise_std_ == pytest.approx(rms, rel=0.15)
+    alone = psnr(clean, restorer.predict(noisy), data_range=255)
+    told = restorer.set_params(noise_std=rms).fit(noisy).predict(noisy)
+    restorer.set_params(noise_std="auto")
+    assert alone > psnr(clean, told, data_range=255) + 0.3
+    assert alone > psnr(clean, noisy, data_range=255) + 3
+
+
+def test_each_image_is_stabilised_or_not():
+    noisy, clean = photons(8.0)
+    steady = clean + np.random.default_rng(1).normal(0, 10, clean.shape)
+    both = np.concatenate([steady, noisy])
+    restorer = WaveletRestorer(data_range=255.0).fit(both)
+    restored = restorer.predict(both)
+    assert restorer.noise_std_[0] == pytest.approx(10, rel=0.1)
+    for k, image in enumerate((steady, noisy)):
+        alone = restorer.fit(image).predict(image)
+        np.testing.assert_allclose(restored[k : k + 1], alone, rtol=1e-6, atol=1e-4)
+
+
+def test_stabilising_knows_no_units():
+    noisy, _ = photons(8.0)
+    restored = WaveletRestorer(data_range=255.0).fit(noisy).predict(noisy)
+    small = WaveletRestorer(data_range=1.0).fit(noisy / 256).predict(noisy / 256)
+    np.testing.assert_allclose(256 * small, restored, rtol=1e-5, atol=1e-3)
+
+
+def test_missing_pixels_are_stabilised_too():
+    noisy, clean = photons(8.0)
+    mask = np.ones(noisy.shape, dtype=bool)
+    mask[:, 40:43] = False
+    holes = np.where(mask, noisy, 1e5)
+    restorer = BlockMatchingRestorer(data_range=255.0).fit(holes, mask=mask)
+    restored = restorer.predict(holes, mask=mask)
+    whole = psnr(clean, restorer.fit(noisy).predict(noisy), data_range=255)
+    assert psnr(clean, restored, data_range=255) > whole - 1

@@ -12,6 +12,7 @@ from skdeconv.operators import Blur, gaussian_psf
 from skdeconv.solvers import _stopping
 from skdeconv.solvers import richardson_lucy_of_least_risk as stop
 from skdeconv.solvers._richardson_lucy import richardson_lucy, scenes
+from skdeconv.solvers._tiles import Tiles
 
 PSF = gaussian_psf(1.6)
 
@@ -34,7 +35,8 @@ def known(*stds):
 
 @pytest.mark.parametrize("boundary", ["extended", "reflect", "periodic"])
 @pytest.mark.parametrize("acceleration", [True, False])
-def test_gives_the_image_after_its_number_of_steps(boundary, acceleration):
+def test_gives_the_image_after_its_number_of_steps(boundary, acceleration, monkeypatch):
+    monkeypatch.setattr(_stopping, "Tiles", lambda shape: Tiles(shape, None))
     y = torch.cat([observe(8)[0], observe(2, "moon")[0]])
     blur = Blur(PSF, boundary)
     result = stop(y, blur, known(8, 2), max_iter=40, acceleration=acceleration)
@@ -64,6 +66,19 @@ def test_near_the_best_and_sooner_where_there_is_more_noise(photo):
     assert steps[0] > steps[1] > steps[2]
 
 
+def test_parts_stop_on_their_own():
+    # Of sky, which noise spoils soon, and edges, which need many steps.
+    y, truth = observe(3, "camera", 180)
+    blur = Blur(PSF, "extended")
+    result = stop(y, blur, known(3))
+    errors = [
+        (scene[..., :180, :180] - truth).square().mean().item()
+        for scene in islice(scenes(y, blur), 60)
+    ]
+    assert (result.x - truth).square().mean().item() < 0.97 * min(errors)
+    assert 1 < result.n_iter < 60
+
+
 def test_without_noise_it_goes_on():
     y, _ = observe(0)
     result = stop(y, Blur(PSF, "extended"), known(0), max_iter=30)
@@ -85,6 +100,7 @@ def test_large_images_are_probed_in_part(monkeypatch):
     weight[..., 30:33] = 0
     blur = Blur(PSF, "extended")
     whole = stop(y, blur, known(8, 2), weight=weight)
+    monkeypatch.setattr(_stopping, "LOCAL", 3000)
     monkeypatch.setattr(_stopping, "PROBED", 3000)
     part = stop(y, blur, known(8, 2), weight=weight)
     assert ((part.n_iter - whole.n_iter).abs() <= 1 + 0.3 * whole.n_iter).all()
