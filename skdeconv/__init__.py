@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         AdversarialRestorer,
         DeconvRestorer,
         PretrainedDenoiser,
+        UnrolledRestorer,
         VariationalRestorer,
     )
     from skdeconv.restorers import (
@@ -52,6 +53,7 @@ _HOMES = {
     "SparseCodingRestorer": "restorers",
     "WaveletRestorer": "restorers",
     "TotalVariationRestorer": "restorers",
+    "UnrolledRestorer": "neural",
     "VariationalRestorer": "neural",
     "WienerRestorer": "restorers",
 }
@@ -91,6 +93,7 @@ __all__ = [
     "RichardsonLucyRestorer",
     "SparseCodingRestorer",
     "TotalVariationRestorer",
+    "UnrolledRestorer",
     "VariationalRestorer",
     "WaveletRestorer",
     "WienerRestorer",

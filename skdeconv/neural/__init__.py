@@ -10,6 +10,7 @@ from skdeconv.neural._losses import (
 )
 from skdeconv.neural._muon import Muon
 from skdeconv.neural._pretrained import PretrainedDenoiser
+from skdeconv.neural._unrolled import UnrolledRestorer
 from skdeconv.neural._variational import VariationalRestorer
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "Muon",
     "PretrainedDenoiser",
     "SSIMLoss",
+    "UnrolledRestorer",
     "VariationalRestorer",
 ]

@@ -213,6 +213,7 @@ class NetworkRestorer(BuildingMixin, MaterialMixin, KeepingMixin, BaseRestorer):
             self.net_ = self._build(images.n_channels, callbacks, device)
             with local_seed(int(self._torch_rng.integers(2**31)), device):
                 self._initialize()
+                self._take_weights()
             self._built_of = built_of
         else:
             self._check_going_on(built_of, weights)
@@ -261,6 +262,12 @@ class NetworkRestorer(BuildingMixin, MaterialMixin, KeepingMixin, BaseRestorer):
 
     # Whether the objective needs the noise level, even if the network does not.
     _needs_noise = False
+
+    # Whether the network takes a mask that it was not trained with.
+    _takes_any_mask = False
+
+    def _take_weights(self):
+        """Replace the weights that were drawn at random."""
 
     def _objective(self):
         """What the network is trained to do."""
@@ -331,7 +338,7 @@ class NetworkRestorer(BuildingMixin, MaterialMixin, KeepingMixin, BaseRestorer):
 
     def _input(self, x, noise_std=None, weight=None):
         """What the network sees of images: range 1, weights and noise levels beside."""
-        if weight is not None and not self._masked:
+        if weight is not None and not (self._masked or self._takes_any_mask):
             raise ValueError(
                 f"{type(self).__name__} was fitted without a mask, and cannot take one."
             )
@@ -341,7 +348,8 @@ class NetworkRestorer(BuildingMixin, MaterialMixin, KeepingMixin, BaseRestorer):
             if level is None:
                 level = self.noise_std
             if isinstance(level, str):
-                level = automatic_noise_std(x, self.data_range_, weight)
+                seen = self._seen(x, weight)
+                level = automatic_noise_std(x, self.data_range_, seen)
             level = torch.as_tensor(level, dtype=torch.float32) / self.data_range_
             if not (level >= 0).all():
                 raise ValueError(
@@ -349,7 +357,7 @@ class NetworkRestorer(BuildingMixin, MaterialMixin, KeepingMixin, BaseRestorer):
                 )
             levels = [level.expand(len(x)) if level.ndim <= 1 else level]
         x = x / self.data_range_
-        if self._masked:
+        if self._masked or weight is not None:
             seen = torch.ones_like(x) if weight is None else weight.to(x)
             x = torch.cat([x, seen], dim=1)
         return x, *levels

@@ -106,7 +106,7 @@ class BuildingMixin:
         names = ("module", "criterion", "optimizer", "device", "precision", "compile")
         built_of = {name: getattr(self, name, None) for name in names} | self._kwargs
         return built_of | {
-            "ndim": self.ndim,
+            "ndim": self._n_spatial(),
             "upscale": self.upscale,
             "channels": self.n_channels_,
         }
@@ -131,13 +131,7 @@ class BuildingMixin:
     def _build(self, channels, callbacks, device):
         module = self._module()
         known = inspect.signature(module).parameters
-        offered = {
-            # Weights of the pixels come in as channels of their own.
-            "in_channels": (1 + self._masked) * channels,
-            "out_channels": channels,
-            "ndim": self.ndim,
-            "upscale": self.upscale,
-        }
+        offered = self._offered(channels)
         built = {f"module__{k}": v for k, v in offered.items() if k in known}
         low = {
             "auto": (has_bfloat16(device), False),
@@ -164,11 +158,21 @@ class BuildingMixin:
             device=device,
             verbose=int(self.verbose > 1),
             compile=self.compile,
-            enlarge_by=1 if "upscale" in known else self.upscale,
+            enlarge_by=1 if "upscale" in known else offered.get("upscale", 1),
             train_bfloat16=low[0],
             infer_bfloat16=low[1],
             **logging | built | self._kwargs,
         )
+
+    def _offered(self, channels):
+        """Arguments of the module, those that it takes."""
+        return {
+            # Weights of the pixels come in as channels of their own.
+            "in_channels": (1 + self._masked) * channels,
+            "out_channels": channels,
+            "ndim": self._n_spatial(),
+            "upscale": self.upscale,
+        }
 
     def _device(self):
         if self.device == "auto":

@@ -24,10 +24,10 @@ class MaterialMixin:
     def _check_degradation(self, images, weights):
         """Refuse a degradation that does not go with the images or the network."""
         self.degradation._check_steps()
-        if self.degradation._n_spatial() != self.ndim:
+        if self.degradation._n_spatial() != self._n_spatial():
             raise ValueError(
                 f"degradation acts on {self.degradation._n_spatial()} spatial "
-                f"axes, but ndim is {self.ndim}."
+                f"axes, but ndim is {self._n_spatial()}."
             )
         factor = self.degradation._factor()
         if factor != self.upscale:
@@ -67,7 +67,7 @@ class MaterialMixin:
         if self.degradation is not None:
             return "measured"
         levels = [
-            automatic_noise_std(x, self.data_range_, weight)
+            automatic_noise_std(x, self.data_range_, self._seen(x, weight))
             for x, weight in batches(images, weights, self._compute_dtype)
         ]
         return torch.cat(levels).tolist()

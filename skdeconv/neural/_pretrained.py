@@ -23,6 +23,50 @@ from skdeconv.solvers._anscombe import anscombe, inverse_anscombe
 WEIGHTS = {1: "denoiser_grey.safetensors", 3: "denoiser_colour.safetensors"}
 
 
+def load_denoiser(
+    path: str | PathLike | None, n_channels: int, name: str, **options
+) -> DeconvRestorer:
+    """Load a network that denoises planes.
+
+    Parameters
+    ----------
+    path : str, path-like or None
+        The file; None takes that of the package.
+    n_channels : int
+        Channels of the images: three are taken for colours.
+    name : str
+        Name of the parameter that is the path.
+    **options
+        Parameters of the network.
+
+    Returns
+    -------
+    network : DeconvRestorer
+        For `n_channels`, or for one.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, or of another network.
+    """
+    if path is None:
+        file = WEIGHTS[3 if n_channels == 3 else 1]
+        with as_file(files("skdeconv.neural") / "weights" / file) as path:
+            return DeconvRestorer.load(path, **options)
+    network = DeconvRestorer.load(path, **options)
+    found = network.n_channels_
+    if not network.get_params().get("module__noise_map") or found not in (1, 3):
+        raise ValueError(
+            f"{name} must be of a network with a noise_map for 1 or 3 channels, got "
+            f"{str(path)!r}."
+        )
+    if found == 3 != n_channels:
+        raise ValueError(
+            f"{name} are of a network for 3 channels, but X has {n_channels}."
+        )
+    return network
+
+
 class PretrainedDenoiser(Denoiser):
     r"""Denoise by a network that was trained on photographs beforehand.
 
@@ -296,23 +340,7 @@ class PretrainedDenoiser(Denoiser):
             "precision": self.precision,
             "verbose": self.verbose,
         }
-        if self.weights is None:
-            name = WEIGHTS[3 if self.n_channels_ == 3 else 1]
-            with as_file(files("skdeconv.neural") / "weights" / name) as path:
-                return DeconvRestorer.load(path, **options)
-        network = DeconvRestorer.load(self.weights, **options)
-        found = network.n_channels_
-        if not network.get_params().get("module__noise_map") or found not in (1, 3):
-            raise ValueError(
-                "weights must be of a network with a noise_map for 1 or 3 channels, "
-                f"got those in {str(self.weights)!r}."
-            )
-        if found == 3 != self.n_channels_:
-            raise ValueError(
-                "weights are of a network for 3 channels, but X has "
-                f"{self.n_channels_}."
-            )
-        return network
+        return load_denoiser(self.weights, self.n_channels_, "weights", **options)
 
     @property
     def _in_colour(self):

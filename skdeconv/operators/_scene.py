@@ -4,6 +4,7 @@ from torch import Tensor
 
 from skdeconv.operators._base import Composition, LinearOperator
 from skdeconv.operators._blur import Blur
+from skdeconv.operators._pointwise import Identity, Mask
 
 
 def scene_margins(operator: LinearOperator) -> tuple[tuple[int, int], ...]:
@@ -44,6 +45,29 @@ def crop(scene: Tensor, operator: LinearOperator) -> Tensor:
     """Cut the image out of a scene in the operator's domain."""
     edges = zip(scene.shape[2:], scene_margins(operator), strict=True)
     return scene[(..., *(slice(a, n - b) for n, (a, b) in edges))]
+
+
+def masked_last(operator: LinearOperator) -> tuple[LinearOperator, list[Mask]]:
+    """Take an operator apart into what it does, and the masks it applies after that."""
+    masks = []
+    while isinstance(operator, Composition) and isinstance(operator.outer, Mask):
+        masks.append(operator.outer)
+        operator = operator.inner
+    if isinstance(operator, Mask):
+        return Identity(operator.ndim), [*masks, operator]
+    return operator, masks
+
+
+def open_outside(operator: LinearOperator) -> LinearOperator:
+    """Give an operator that sees beyond the image instead of mirroring or repeating it.
+
+    It fits what is cut out of a larger image.
+    """
+    if isinstance(operator, Blur):
+        return Blur.unchecked(operator.psf, "extended")
+    if isinstance(operator, Composition):
+        return open_outside(operator.outer) @ open_outside(operator.inner)
+    return operator
 
 
 def mirrored_outside(operator: LinearOperator) -> LinearOperator:

@@ -50,6 +50,8 @@ def conjugate_gradient(
     """
     step_direction = precondition(residual)
     slope = dot(residual, step_direction)
+    # Below it, residuals are rounding; steps along them, and their gradients, are wild.
+    least = torch.finfo(slope.dtype).eps ** 2 * slope.detach()
     active = slope > 0
     n_iter = 0
     while n_iter < max_iter and active.any():
@@ -65,7 +67,7 @@ def conjugate_gradient(
         active = active & (step * slope > tol * objective)
         downhill = precondition(residual)
         previous, slope = slope, dot(residual, downhill)
-        active = active & (slope > 0)
+        active = active & (slope > least)
         if look is not None:
             active = active & look(x).view(-1, *(1,) * (x.ndim - 1))
         turn = torch.where(active, slope / torch.where(active, previous, 1), 0)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from skdeconv.operators import Blur, Composition, Downsample, Identity, LinearOperator
+from skdeconv.operators import Blur, Downsample, Identity, LinearOperator
 from skdeconv.operators._fourier import (
     fast_shape,
     fft,
@@ -14,8 +14,7 @@ from skdeconv.operators._fourier import (
     transfer_function,
 )
 from skdeconv.operators._grids import distance, frame
-from skdeconv.operators._pointwise import Mask
-from skdeconv.operators._scene import scene_margins
+from skdeconv.operators._scene import masked_last, scene_margins
 from skdeconv.solvers._conjugate_gradient import conjugate_gradient, dot
 from skdeconv.solvers._wiener import _reflect
 
@@ -78,12 +77,7 @@ def data_step(
        problems", IEEE Transactions on Image Processing 25(8), 2016.
        :doi:`10.1109/TIP.2016.2567075`
     """
-    while isinstance(operator, Composition) and isinstance(operator.outer, Mask):
-        y, weight = _unmasked(y, operator.outer, weight)
-        operator = operator.inner
-    if isinstance(operator, Mask):
-        y, weight = _unmasked(y, operator, weight)
-        operator = Identity(operator.ndim)
+    y, operator, weight = unmask(y, operator, weight)
     if isinstance(operator, Identity):
         return _pointwise(y, weight)
     if isinstance(operator, Blur) and operator.psf.size == 1:
@@ -99,11 +93,35 @@ def data_step(
     return _iterated(y, operator, weight, max_iter)
 
 
-def _unmasked(y, mask, weight):
-    """Data before a mask, and what they then weigh."""
-    seen = torch.from_numpy(mask.mask).to(y)
-    y = torch.where(seen > 0, y / seen.where(seen > 0, 1), 0)
-    return y, seen.square().expand_as(y) * (1 if weight is None else weight)
+def unmask(
+    y: Tensor, operator: LinearOperator, weight: Tensor | None = None
+) -> tuple[Tensor, LinearOperator, Tensor | None]:
+    """Take masks that were applied last off an operator, and into the weights.
+
+    Parameters
+    ----------
+    y : Tensor of shape (batch, channels, *spatial)
+        Data.
+    operator : LinearOperator
+        What made them.
+    weight : Tensor of the shape of y, or None, default=None
+        Weights of the data.
+
+    Returns
+    -------
+    y : Tensor
+        Data before the masks; 0 where nothing is known.
+    operator : LinearOperator
+        What made those.
+    weight : Tensor or None
+        What they weigh.
+    """
+    operator, masks = masked_last(operator)
+    for mask in masks:
+        seen = torch.from_numpy(mask.mask).to(y)
+        y = torch.where(seen > 0, y / seen.where(seen > 0, 1), 0)
+        weight = seen.square().expand_as(y) * (1 if weight is None else weight)
+    return y, operator, weight
 
 
 def _pointwise(y, weight):

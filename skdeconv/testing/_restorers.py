@@ -44,6 +44,7 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
         AdversarialRestorer,
         DeconvRestorer,
         PretrainedDenoiser,
+        UnrolledRestorer,
         VariationalRestorer,
     )
 
@@ -88,6 +89,14 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
         PretrainedDenoiser(fine_tune=False, ndim=ndim, **plain),
         AdversarialRestorer(
             patches_per_epoch=16, module__width=4, discriminator_width=4, **network
+        ),
+        UnrolledRestorer(
+            psf,
+            pretrained=False,
+            max_iter=2,
+            patches_per_epoch=16,
+            module__width=4,
+            **network,
         ),
         VariationalRestorer(
             patches_per_epoch=16, module__width=4, module__n_blocks=1, **network

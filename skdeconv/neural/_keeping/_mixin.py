@@ -224,7 +224,7 @@ class KeepingMixin:
             path,
             self._restoring_module(),
             self.n_channels_,
-            self.ndim,
+            self._n_spatial(),
             data_range=self.data_range_,
             with_noise=with_noise,
         )
