@@ -9,14 +9,15 @@ from torch import Tensor
 
 from skdeconv._images import ImageBatch
 from skdeconv.exceptions import NoiseWarning
+from skdeconv.neural import PretrainedDenoiser
 from skdeconv.neural._base import NetworkRestorer
 from skdeconv.neural._net import takes_noise
-from skdeconv.restorers import BaseRestorer, BlockMatchingRestorer
+from skdeconv.restorers import BaseRestorer
 
 
 def default_denoiser() -> BaseRestorer:
     """Give what denoises where nothing is said."""
-    return BlockMatchingRestorer()
+    return PretrainedDenoiser()
 
 
 def is_trained(denoiser) -> bool:
