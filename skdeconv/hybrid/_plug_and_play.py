@@ -35,6 +35,104 @@ FIRST, LEAST = 49 / 255, 1e-3
 
 
 class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
+    r"""Undo a known degradation, with a denoiser as the knowledge of images.
+
+    Turns of two steps, at noise levels that fall from turn to turn: the image nearby
+    that explains the data, and a denoiser's answer to that image (half-quadratic
+    splitting [1]_). One denoiser thus serves blur, down-sampling, missing pixels and
+    what is composed of them, and no training is needed. To be preferred for what a PSF
+    or an operator describes; without either it denoises, and fills what a mask hides.
+
+    Parameters
+    ----------
+    psf : array-like of one to three axes or None, default=None
+        Point spread function, non-negative; normalised to sum 1. Not together with
+        `operator`.
+    operator : LinearOperator or None, default=None
+        What made the images out of clean ones, such as :class:`operators.Downsample`
+        or a composition with ``@``.
+    denoiser : restorer, FrozenEstimator or None, default=None
+        Any restorer with a ``noise_std`` that only denoises. It is cloned and fitted
+        with the images, unless it is frozen or a trained network: those are taken as
+        they are. None is a :class:`PretrainedDenoiser`.
+    noise_std : float or "auto", default="auto"
+        Standard deviation of the noise, in the units of X. ``"auto"`` takes it from the
+        pairs where ``fit`` is given y, else estimates it for every image.
+    max_iter : int, default=8
+        Turns.
+    boundary : {"extended", "periodic", "reflect"}, default="extended"
+        What lies beyond the frame, where there is a `psf`: an unknown larger scene, the
+        image repeated, or the image mirrored.
+    ndim : int, default=2
+        Number of spatial axes where there is neither `psf` nor `operator`.
+    data_range : float or None, default=None
+        Span of the intensities; ``None`` takes it from the dtype (255 for uint8), or 1.
+        It tells the network how strong the noise is: give it for floats of other spans.
+    clip : bool, default=False
+        Whether to clip the answer to ``[0, data_range_]``.
+
+    Attributes
+    ----------
+    denoiser_ : restorer
+        The fitted denoiser.
+    psf_ : ndarray or None
+        The normalised PSF.
+    noise_std_ : float or ndarray of shape (n_samples,)
+        The noise level; an array holds the estimates for the images of ``fit``.
+    n_iter_ : int
+        Turns.
+    data_range_ : float
+        Span of the intensities.
+    n_channels_ : int
+        Number of channels seen in ``fit``.
+    n_features_in_ : int
+        Length of the signals seen in ``fit``; only with one spatial axis.
+
+    Raises
+    ------
+    ValueError
+        If data, PSF or parameters are wrong, or the denoiser is none.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the denoiser changed an image by more than four times the noise level that it
+        was told; its changes are limited to that.
+
+    See Also
+    --------
+    UnrolledRestorer : The same turns as a network that is trained.
+    BlockMatchingRestorer : Deblurs without any training.
+    PretrainedDenoiser : The denoiser alone.
+
+    Notes
+    -----
+    Levels fall evenly in decibels from 49/255 of the range to that of the noise, which
+    counts as at least 1/1000 of the range. Every turn sees the image flipped or turned
+    in another way, so that no habit of the denoiser adds up. Data steps have closed
+    forms for blurs, :class:`operators.Downsample` and masks; conjugate gradients do the
+    others.
+
+    References
+    ----------
+    .. [1] K. Zhang et al., "Plug-and-play image restoration with deep denoiser prior",
+       IEEE TPAMI 44(10), 2022. :doi:`10.1109/TPAMI.2021.3088914`
+
+    Examples
+    --------
+    >>> from skdeconv import Degradation, PlugAndPlayRestorer
+    >>> from skdeconv.datasets import load_photographs
+    >>> from skdeconv.degradations import GaussianNoise
+    >>> from skdeconv.operators import Blur, motion_psf
+    >>> clean = load_photographs("test").images[1][None, 100:228, 200:328]
+    >>> psf = motion_psf(9, angle=30)
+    >>> degrade = Degradation([Blur(psf), GaussianNoise(2.55)], random_state=0)
+    >>> blurred, sharp = degrade.pair(clean)
+    >>> restorer = PlugAndPlayRestorer(psf, data_range=255).fit(blurred)
+    >>> bool(restorer.score(blurred, sharp) > 30)
+    True
+    """
+
     _parameter_constraints: dict = {
         "psf": PSF,
         "operator": OPERATOR,

@@ -6,6 +6,7 @@ from skdeconv.neural._losses import (
     CharbonnierLoss,
     FrequencyLoss,
     MixedLoss,
+    PSNRLoss,
     SSIMLoss,
 )
 from skdeconv.neural._muon import Muon
@@ -20,6 +21,7 @@ __all__ = [
     "FrequencyLoss",
     "MixedLoss",
     "Muon",
+    "PSNRLoss",
     "PretrainedDenoiser",
     "SSIMLoss",
     "UnrolledRestorer",

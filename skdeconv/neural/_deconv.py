@@ -47,7 +47,7 @@ class DeconvRestorer(NetworkRestorer):
         is called with the noise level of every image, too.
     criterion : str or class of nn.Module, default="mse"
         Training loss, called with prediction and target: ``"mse"``, ``"l1"``,
-        ``"charbonnier"``, ``"ssim"``, ``"frequency"``, or ``"mixed"`` with
+        ``"charbonnier"``, ``"psnr"``, ``"ssim"``, ``"frequency"``, or ``"mixed"`` with
         ``criterion__weights={"ssim": 0.84, "l1": 0.16}``.
     optimizer : str or class of torch.optim.Optimizer, default="adam"
         Optimiser: ``"adam"``, ``"adamw"``, ``"muon"``, ``"nadam"``, ``"rmsprop"`` or

@@ -1,6 +1,7 @@
 """Training criteria, by name."""
 
 from collections.abc import Mapping
+from math import log
 from numbers import Real
 
 import torch
@@ -50,6 +51,55 @@ class CharbonnierLoss(nn.Module):
             Mean over all elements, a scalar.
         """
         return ((prediction - target).square() + self.epsilon**2).sqrt().mean()
+
+
+class PSNRLoss(nn.Module):
+    r"""Lost decibels: the mean of :math:`10 \log_{10}(1 + \mathrm{MSE} / \epsilon)`.
+
+    But for a constant it is the PSNR, negated: an image that is nearly right already
+    counts as much as one that is not, which suits noise of many levels [1]_.
+
+    Parameters
+    ----------
+    epsilon : float, default=1e-5
+        Mean squared error, as a fraction of the squared data range, below which little
+        is left to gain; the default is a PSNR of 50 dB.
+
+    References
+    ----------
+    .. [1] L. Chen, X. Chu, X. Zhang, J. Sun, "Simple baselines for image restoration",
+       ECCV 2022. :doi:`10.1007/978-3-031-20071-7_2`
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skdeconv.neural import PSNRLoss
+    >>> loss = PSNRLoss(epsilon=1e-6)(torch.full((1, 1, 4), 0.1), torch.zeros(1, 1, 4))
+    >>> round(float(loss), 1)
+    40.0
+    """
+
+    def __init__(self, epsilon: float = 1e-5):
+        super().__init__()
+        self.epsilon = epsilon
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Compare predictions with targets.
+
+        Parameters
+        ----------
+        prediction : Tensor of shape (batch, ...)
+            Restored images, divided by the data range.
+        target : Tensor of the shape of `prediction`
+            Clean images, divided by the data range.
+
+        Returns
+        -------
+        loss : Tensor
+            Mean over the batch in decibels, a scalar.
+        """
+        error = (prediction - target).square().flatten(1).mean(1)
+        return (10 / log(10)) * (error / self.epsilon).log1p().mean()
 
 
 class SSIMLoss(nn.Module):
@@ -229,10 +279,11 @@ CRITERIA = {
     "mse": nn.MSELoss,
     "l1": nn.L1Loss,
     "charbonnier": CharbonnierLoss,
+    "psnr": PSNRLoss,
     "ssim": SSIMLoss,
     "frequency": FrequencyLoss,
     "mixed": MixedLoss,
 }
 
 # Those that look at pixels together, and not one by one.
-NEIGHBOURHOODS = {"ssim", "frequency", "mixed"}
+NEIGHBOURHOODS = {"psnr", "ssim", "frequency", "mixed"}

@@ -170,7 +170,7 @@ class PretrainedDenoiser(Denoiser):
     >>> import numpy as np
     >>> from skdeconv import PretrainedDenoiser
     >>> from skdeconv.datasets import load_photographs
-    >>> clean = load_photographs("test").images[:1, :128, :128]
+    >>> clean = load_photographs("test").images[1][None, 100:228, 200:328]
     >>> noisy = clean + np.random.default_rng(0).normal(0, 25, clean.shape)
     >>> denoiser = PretrainedDenoiser(data_range=255).fit(noisy)
     >>> bool(denoiser.score(noisy, clean) > 27)

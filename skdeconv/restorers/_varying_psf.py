@@ -7,13 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from skdeconv._images import (
-    ImageBatch,
-    Images,
-    Restored,
-    as_object_array,
-    check_psf_fits,
-)
+from skdeconv._companions import check_psf_fits
+from skdeconv._images import ImageBatch, Images, Restored, as_object_array
 from skdeconv.operators._psf import check_psf
 from skdeconv.restorers._base import given
 

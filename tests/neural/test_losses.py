@@ -9,7 +9,7 @@ from skimage.metrics import structural_similarity
 from skdeconv import DeconvRestorer
 from skdeconv.datasets import make_dead_leaves
 from skdeconv.metrics import psnr
-from skdeconv.neural import FrequencyLoss, MixedLoss, SSIMLoss
+from skdeconv.neural import FrequencyLoss, MixedLoss, PSNRLoss, SSIMLoss
 from skdeconv.neural._losses import CRITERIA
 
 
@@ -69,6 +69,15 @@ def test_frequency_does_not_depend_on_the_size():
     assert float(FrequencyLoss()(small, zero[0])) == pytest.approx(
         float(FrequencyLoss()(large, zero[1])), rel=0.1
     )
+
+
+def test_psnr_is_lost_decibels():
+    x, y = draw(3, 1, 8, 8), draw(3, 1, 8, 8, seed=1)
+    expected = [
+        psnr(a, b, data_range=1) for a, b in zip(x.numpy(), y.numpy(), strict=True)
+    ]
+    loss = PSNRLoss(epsilon=1e-9)(x, y)
+    assert float(loss) == pytest.approx(90 - np.mean(expected), abs=1e-6)
 
 
 @pytest.mark.parametrize("name", CRITERIA)
