@@ -21,6 +21,7 @@ from pathlib import Path
 import imageio.v3 as imageio
 import numpy as np
 import torch
+from skorch.callbacks import Callback
 
 from skdeconv import DeconvRestorer, Degradation
 from skdeconv.datasets import make_dead_leaves
@@ -62,13 +63,13 @@ def synthesise(n: int, channels: int) -> list[np.ndarray]:
 
 def denoiser(out: Path, arguments) -> DeconvRestorer:
     """The restorer, with settings that were found good for an hour and more."""
-    budget = {"max_epochs": arguments.epochs}
+    start, budget = arguments.start, {"max_epochs": arguments.epochs}
     if arguments.minutes is not None:
         budget = {"max_epochs": 10**6, "max_time": 60 * arguments.minutes}
     return DeconvRestorer(
         module__width=WIDTH,
         module__noise_map=True,
-        criterion="l1",
+        criterion=arguments.criterion,
         optimizer="muon",
         lr=arguments.lr,
         max_grad_norm=1.0,
@@ -79,6 +80,7 @@ def denoiser(out: Path, arguments) -> DeconvRestorer:
         validation_fraction=0.0,
         degradation=Degradation([GaussianNoise((0, 55))]),
         checkpoint=out.with_suffix(".checkpoint"),
+        callbacks=start and [StartWith(start)],
         random_state=0,
         device=arguments.device,
         verbose=2,
@@ -87,19 +89,21 @@ def denoiser(out: Path, arguments) -> DeconvRestorer:
     )
 
 
-def begin_with(restorer: DeconvRestorer, start: Path, images) -> None:
-    """Give the network the weights of another one, spread over its channels."""
-    trained = DeconvRestorer.load(start, device="cpu").net_.module_.state_dict()
-    budget = restorer.get_params()
-    once = {"max_epochs": 1, "patches_per_epoch": 1, "checkpoint": None}
-    restorer.set_params(**once, verbose=0).fit(images[:1])
-    network = restorer.net_.module_
-    weights = network.state_dict()
-    for name, tensor in weights.items():
-        weights[name] = spread(trained[name].to(tensor), tensor.shape)
-    network.load_state_dict(weights)
-    restorer.set_params(**{name: budget[name] for name in once}, verbose=2)
-    restorer.set_params(warm_start=True)
+class StartWith(Callback):
+    """Give a network the weights of another one, spread over its channels."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def on_train_begin(self, net, **kwargs):
+        if len(net.history):  # a training that goes on
+            return
+        trained = DeconvRestorer.load(self.path, device="cpu").net_.module_.state_dict()
+        weights = net.module_.state_dict()
+        for name, tensor in weights.items():
+            weights[name] = spread(trained[name].to(tensor), tensor.shape)
+        for network in (net.module_, net.averaged_):
+            network.load_state_dict(weights)
 
 
 def spread(weight: torch.Tensor, shape) -> torch.Tensor:
@@ -123,6 +127,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=300)
     parser.add_argument("--minutes", type=float, help="instead of --epochs")
     parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--criterion", default="psnr")
     parser.add_argument("--patch-size", type=int, default=128)
     parser.add_argument("--start", type=Path, help="weights to begin with")
     parser.add_argument(
@@ -135,11 +140,9 @@ def main():
     if arguments.photographs or not images:
         images += read(arguments.photographs, arguments.channels)
     restorer = denoiser(arguments.out, arguments)
-    if arguments.start is not None:
-        begin_with(restorer, arguments.start, images)
     restorer.fit(images)
     restorer.set_params(checkpoint=None, max_time=None, device="auto", verbose=0)
-    restorer.set_params(warm_start=False, max_epochs=restorer.n_iter_)
+    restorer.set_params(callbacks=None, max_epochs=restorer.n_iter_)
     restorer.save(arguments.out, half=True)
     size = os.path.getsize(arguments.out) / 2**20
     print(f"wrote {arguments.out}, {size:.1f} MiB, after {restorer.n_iter_} epochs")

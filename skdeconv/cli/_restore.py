@@ -134,7 +134,7 @@ def _flat(pixels):
 def _restorer(arguments, psf, noise):
     """Build the restorer that the arguments ask for; refuse what it would ignore."""
     name = arguments.method or (
-        "PretrainedDenoiser" if psf is None else "WienerRestorer"
+        "PretrainedDenoiser" if psf is None else "PlugAndPlayRestorer"
     )
     known = [n for n in skdeconv.__all__ if n.endswith(("Restorer", "Denoiser"))]
     known.remove("BaseRestorer")

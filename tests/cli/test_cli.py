@@ -47,6 +47,18 @@ def test_eight_bits_and_metadata(folder):
         assert not np.array_equal(np.asarray(image), RGB)
 
 
+@pytest.mark.parametrize(
+    ("given", "method"),
+    [([], "PretrainedDenoiser"), (["--blur", "disk:1.2"], "PlugAndPlayRestorer")],
+)
+def test_the_best_without_training_is_the_default(folder, given, method):
+    given = [folder / "grey.png", "--noise", "5/255", *given]
+    assert restore(*given, "-o", folder / "a.png") == 0
+    assert restore(*given, "-o", folder / "b.png", "--method", method) == 0
+    first, second = (read_picture(folder / f"{n}.png").pixels for n in "ab")
+    assert np.array_equal(first, second)
+
+
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_sixteen_bits(folder, suffix):
     pixels = GREY.astype(np.uint16) * 257
