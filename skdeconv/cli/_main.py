@@ -88,7 +88,7 @@ def _add_restore(commands):
     command.add_argument(
         "--method",
         metavar="CLASSNAME",
-        help="restorer; default PlugAndPlayRestorer with a PSF, else PretrainedDenoiser",
+        help="restorer; default PlugAndPlayRestorer with PSF, else PretrainedDenoiser",
     )
     blur = command.add_mutually_exclusive_group()
     blur.add_argument("--psf", metavar="FILE", help="PSF as .npy, .txt or an image")

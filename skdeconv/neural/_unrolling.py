@@ -11,11 +11,14 @@ from skdeconv.neural._planes import as_planes
 from skdeconv.operators import LinearOperator
 from skdeconv.operators._scene import crop
 from skdeconv.solvers._data_steps import data_step
-from skdeconv.solvers._plug_and_play import COUPLING, back_project
+from skdeconv.solvers._plug_and_play import (
+    COUPLING,
+    FIRST,
+    LEAST,
+    RELAXATION,
+    back_project,
+)
 
-# Level that the denoiser is told first, and the least noise that is believed, as parts
-# of the range: those of plug-and-play.
-FIRST, LEAST = 49 / 255, 1e-3
 # An optimiser moves logarithms of the steps so many times faster than weights.
 HASTE = 50.0
 
@@ -101,14 +104,16 @@ class Unrolling(nn.Module):
             weight = weight.float() if weight.numel() else None
             levels, couplings = self._steps(noise_std.to(y))
             step = data_step(y, operator, weight)
-            z = back_project(y, operator, weight)
+            z, seen = back_project(y, operator, weight)
+            stride = torch.where(seen, 1.0, RELAXATION)
         each = (..., *(None,) * (y.ndim - 1))
         views = islice(cycle(turns(y.ndim - 2)), len(self.levels))
         for k, (turn, turn_back) in enumerate(views):
             with torch.autocast(x.device.type, enabled=False):
                 scene = step(z, couplings[:, k][each])
-            z = turn_back(self._denoise(turn(scene), levels[:, k])).float()
-        return crop(z, operator)
+            denoised = turn_back(self._denoise(turn(scene), levels[:, k])).float()
+            z = scene + stride * (denoised - scene)
+        return crop(denoised, operator)
 
     def _steps(self, noise_std):
         """Levels and couplings of all turns, of shape (batch, max_iter)."""

@@ -13,9 +13,17 @@ from skdeconv.solvers._result import SolverResult
 # Weight of the denoised image against the data, for equal noise levels.
 COUPLING = 0.23
 
+# Level that the denoiser is told first, and the least noise that is believed, as parts
+# of the range.
+FIRST, LEAST = 49 / 255, 2e-3
+
 # A denoiser that is told a noise level should not change an image by more than this
 # many times of it.
 BOUND = 4.0
+
+# Pixels that no data pull back follow the denoiser this much farther: what is known
+# spreads into holes in half the turns.
+RELAXATION = 1.9
 
 # A pixel of which the data tell less than this part of what they tell of others is
 # filled before the first step.
@@ -38,7 +46,8 @@ def plug_and_play(
         \qquad z_k = D(x_k, \sigma_k),
         \qquad \mu_k = \lambda \sigma^2 / \sigma_k^2
 
-    for falling levels :math:`\sigma_k` and :math:`\lambda = 0.23` [1]_.
+    for falling levels :math:`\sigma_k` and :math:`\lambda = 0.23` [1]_. Pixels of which
+    the data tell nothing go on 1.9 times as far as the denoiser says, but at the end.
 
     Parameters
     ----------
@@ -72,18 +81,22 @@ def plug_and_play(
     """
     each = (..., *(None,) * (y.ndim - 1))
     step = data_step(y, operator, weight, max_iter=max_iter)
-    z = back_project(y, operator, weight)
+    z, seen = back_project(y, operator, weight)
+    stride = torch.where(seen, 1.0, RELAXATION)
     sound = torch.ones(len(y), dtype=torch.bool, device=y.device)
     for turn, level in enumerate(levels.unbind(1)):
         coupling = COUPLING * (noise_std / level).square()
         x = step(z, coupling[each])
-        z, fine = _bounded(x, denoise(x, level, turn), BOUND * level)
+        denoised, fine = _bounded(x, denoise(x, level, turn), BOUND * level)
         sound = sound & fine
+        z = x + stride * (denoised - x)
     converged = sound[:, None].expand(y.shape[:2])
-    return SolverResult(z, levels.shape[1], converged)
+    return SolverResult(denoised, levels.shape[1], converged)
 
 
-def back_project(y: Tensor, operator: LinearOperator, weight: Tensor | None) -> Tensor:
+def back_project(
+    y: Tensor, operator: LinearOperator, weight: Tensor | None
+) -> tuple[Tensor, Tensor]:
     """Spread data over the scene that they tell of, and fill in what they do not.
 
     Parameters
@@ -99,6 +112,8 @@ def back_project(y: Tensor, operator: LinearOperator, weight: Tensor | None) -> 
     -------
     scene : Tensor of shape (batch, channels, *domain)
         The adjoint's answer, divided by its answer to what a flat scene looks like.
+    seen : Tensor of bool, of that shape
+        Where the data tell of the scene; it is filled elsewhere.
     """
     shape = operator.input_shape(tuple(y.shape[2:]))
     flat = operator(torch.ones(1, 1, *shape, dtype=y.dtype, device=y.device))
@@ -106,7 +121,8 @@ def back_project(y: Tensor, operator: LinearOperator, weight: Tensor | None) -> 
     share = operator.adjoint(known * flat)
     seen = share > UNSEEN * share.amax(tuple(range(2, y.ndim)), keepdim=True)
     x = operator.adjoint(known * y) / share.where(seen, 1.0)
-    return fill_in(x, seen.expand_as(x))
+    seen = seen.expand_as(x)
+    return fill_in(x, seen), seen
 
 
 def _bounded(x, denoised, bound):
