@@ -10,6 +10,7 @@ from skdeconv.benchmark._compare import compare
 from skdeconv.benchmark._comparison import Comparison
 from skdeconv.datasets import load_photographs, make_dead_leaves
 from skdeconv.degradations import Degradation, GaussianNoise
+from skdeconv.hybrid import PlugAndPlayRestorer
 from skdeconv.neural import DeconvRestorer, PretrainedDenoiser
 from skdeconv.operators import Blur, gaussian_psf, motion_psf
 from skdeconv.restorers import (
@@ -74,6 +75,7 @@ def default_restorers(*, quick: bool = False) -> dict:
             {},
         ),
         "PretrainedDenoiser": (PretrainedDenoiser(fine_tune=False), {}),
+        "PlugAndPlayRestorer": (PlugAndPlayRestorer(max_iter=6 if quick else 12), {}),
         "DeconvRestorer": (network, {}),
     }
 
