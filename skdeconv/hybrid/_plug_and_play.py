@@ -30,6 +30,10 @@ from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import plug_and_play
 from skdeconv.solvers._plug_and_play import FIRST, LEAST
 
+# Images whose turns do not settle are tried again, so often, as if their noise were so
+# many times stronger.
+RETRIES, ROUGHER = 2, 4.0
+
 
 class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
     r"""Undo a known degradation, with a denoiser as the knowledge of images.
@@ -93,8 +97,10 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
     Warns
     -----
     ConvergenceWarning
-        If the denoiser changed an image by more than four times the noise level that it
-        was told; its changes are limited to that.
+        If the turns did not settle on an image: the denoiser still changed it by nearly
+        the noise level, since PSF, operator or `noise_std` do not fit the data. Such an
+        image is restored once more as if its noise were four times stronger, twice
+        at most.
 
     See Also
     --------
@@ -192,6 +198,30 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
         warn_of_outliers(x, self.psf_, self.data_range_, weight)
         operator = self._operator()
         noise_std = noise_std.clamp_min(LEAST * self.data_range_)
+        given, again = noise_std, None
+        answer, settled = self._turns(x, operator, noise_std, weight)
+        for _ in range(RETRIES):
+            if settled.all():
+                break
+            again = ~settled
+            noise_std = torch.where(again, ROUGHER * noise_std, noise_std)
+            known = None if weight is None else weight[again]
+            part = self._turns(x[again], operator, noise_std[again], known)
+            answer[again], settled[again] = part
+        if again is not None:
+            warnings.warn(
+                "noise_std of about "
+                f"{float(given[again].max()):.3g} does not explain what the psf or "
+                "operator leaves of some images, so that their turns did not settle; "
+                f"{float(noise_std.max()):.3g} was taken. The PSF may be too wide, or "
+                "the noise stronger or coloured.",
+                ConvergenceWarning,
+                stacklevel=7,
+            )
+        return crop(answer, operator)
+
+    def _turns(self, x, operator, noise_std, weight):
+        """Scenes, and which of them the turns have settled on."""
         views = list(islice(cycle(turns(x.ndim - 2)), self.max_iter))
 
         def denoise(scene, level, k):
@@ -207,15 +237,7 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
             levels=self._levels(noise_std),
             weight=weight,
         )
-        if not result.converged.all():
-            warnings.warn(
-                f"{type(self.denoiser_).__name__} changed an image by more than four "
-                "times the noise level that it was told, or to what is not finite; its "
-                "changes were limited. Another denoiser may help.",
-                ConvergenceWarning,
-                stacklevel=7,
-            )
-        return crop(result.x, operator)
+        return result.x, result.converged.all(1)
 
     def _levels(self, noise_std: Tensor) -> Tensor:
         """Noise levels of the turns, equally far apart in decibels."""
