@@ -2,6 +2,7 @@
 
 import warnings
 
+import numpy as np
 import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
@@ -105,10 +106,10 @@ def _check_sense(denoiser):
             f"denoiser must be a restorer that has a noise_std, got {name}."
         )
     for parameter, neutral in (("psf", None), ("operator", None), ("upscale", 1)):
-        if known.get(parameter, neutral) != neutral:
+        value = known.get(parameter, neutral)
+        if value is not neutral and not np.array_equal(value, neutral):
             raise ValueError(
-                f"denoiser must only denoise, got {name} with "
-                f"{parameter}={known[parameter]!r}."
+                f"denoiser must only denoise, got {name} with {parameter}={value!r}."
             )
     net = getattr(denoiser, "net_", None)
     if net is not None and not takes_noise(net.module_):

@@ -74,9 +74,9 @@ def plug_and_play(
     -------
     result : SolverResult
         Images in the operator's domain. An image converged if the last change by the
-        denoiser was less than 0.85 of its level; more means that operator or noise level
-        do not fit the data. A change of more than four times the level is cut to that,
-        and an answer that is not finite left out, which both do not converge.
+        denoiser was less than 0.85 of its level; more means that operator or noise
+        level do not fit the data. A change of more than four times the level is cut to
+        that, and an answer that is not finite left out; neither converges.
 
     References
     ----------
