@@ -50,9 +50,15 @@ def crop(scene: Tensor, operator: LinearOperator) -> Tensor:
 def masked_last(operator: LinearOperator) -> tuple[LinearOperator, list[Mask]]:
     """Take an operator apart into what it does, and the masks it applies after that."""
     masks = []
-    while isinstance(operator, Composition) and isinstance(operator.outer, Mask):
-        masks.append(operator.outer)
-        operator = operator.inner
+    while isinstance(operator, Composition):
+        last, before = operator.outer, operator.inner
+        if isinstance(last, Composition):  # (a @ b) @ c is a @ (b @ c)
+            operator = last.outer @ (last.inner @ before)
+        elif isinstance(last, Mask):
+            masks.append(last)
+            operator = before
+        else:
+            break
     if isinstance(operator, Mask):
         return Identity(operator.ndim), [*masks, operator]
     return operator, masks

@@ -119,8 +119,10 @@ def unmask(
     operator, masks = masked_last(operator)
     for mask in masks:
         seen = torch.from_numpy(mask.mask).to(y)
-        y = torch.where(seen > 0, y / seen.where(seen > 0, 1), 0)
+        y = y / seen.where(seen > 0, 1)
         weight = seen.square().expand_as(y) * (1 if weight is None else weight)
+    if weight is not None:
+        y = torch.where(weight > 0, y, 0)
     return y, operator, weight
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from skdeconv.operators import LinearOperator
-from skdeconv.solvers._data_steps import data_step
+from skdeconv.solvers._data_steps import data_step, unmask
 from skdeconv.solvers._filling import fill_in
 from skdeconv.solvers._result import SolverResult
 
@@ -120,6 +120,7 @@ def back_project(
     seen : Tensor of bool, of that shape
         Where the data tell of the scene; it is filled elsewhere.
     """
+    y, operator, weight = unmask(y, operator, weight)
     shape = operator.input_shape(tuple(y.shape[2:]))
     flat = operator(torch.ones(1, 1, *shape, dtype=y.dtype, device=y.device))
     known = flat.new_ones(()) if weight is None else weight
