@@ -127,7 +127,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=300)
     parser.add_argument("--minutes", type=float, help="instead of --epochs")
     parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--criterion", default="psnr")
+    parser.add_argument("--criterion", default="l1")
     parser.add_argument("--patch-size", type=int, default=128)
     parser.add_argument("--start", type=Path, help="weights to begin with")
     parser.add_argument(
