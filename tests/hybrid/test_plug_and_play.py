@@ -218,9 +218,10 @@ def test_inpainting(psf):
 
 @pytest.mark.parametrize("boundary", ["extended", "periodic", "reflect"])
 def test_an_operator_does_what_its_psf_does(boundary):
-    expected = plug_and_play(boundary=boundary).fit(SMALL).predict(SMALL)
+    options = {"noise_std": 40.0}  # as far as the crops are from periodic ones
+    expected = plug_and_play(boundary=boundary, **options).fit(SMALL).predict(SMALL)
     operator = Blur(PSF, boundary)
-    restored = plug_and_play(None, operator).fit(SMALL).predict(SMALL)
+    restored = plug_and_play(None, operator, **options).fit(SMALL).predict(SMALL)
     np.testing.assert_array_equal(restored, expected)
     assert restored.shape == SMALL.shape
 
@@ -365,10 +366,11 @@ def test_units(dtype, span, denoiser):
 
 
 def test_clip():
-    restorer = plug_and_play(noise_std=0.3).fit(SMALL)
-    wild = restorer.predict(SMALL)
-    assert wild.min() < 0 or wild.max() > 255
-    clipped = restorer.set_params(clip=True).fit(SMALL).predict(SMALL)
+    X = SMALL - SMALL.mean()
+    restorer = plug_and_play().fit(X)
+    wild = restorer.predict(X)
+    assert wild.min() < 0
+    clipped = restorer.set_params(clip=True).fit(X).predict(X)
     np.testing.assert_array_equal(clipped, wild.clip(0, 255))
 
 
@@ -414,7 +416,10 @@ def test_signals_and_volumes(ndim):
     [
         (MedianRestorer(), "denoiser must be a restorer that has a noise_std, got Med"),
         (RichardsonLucyRestorer(PSF), "denoiser must be a restorer that has a noise"),
-        (BlockMatchingRestorer(PSF), "denoiser must only denoise, got Block.* with psf="),
+        (
+            BlockMatchingRestorer(PSF),
+            "denoiser must only denoise, got Block.* with psf=",
+        ),
         (
             PlugAndPlayRestorer(operator=Downsample(2)),
             "only denoise, got Plug.* with operator=",
@@ -471,7 +476,7 @@ class Wild(TotalVariationRestorer):
 
 def test_a_denoiser_that_goes_too_far():
     restorer = plug_and_play(denoiser=Wild()).fit(SMALL)
-    with pytest.warns(ConvergenceWarning, match="Wild changed an image") as caught:
+    with pytest.warns(ConvergenceWarning, match="did not settle") as caught:
         restored = restorer.predict(SMALL)
     assert len(caught) == 1
     assert np.abs(restored).max() < 10 * 255
