@@ -49,7 +49,7 @@ shown["unrolled"] = trained.predict(photograph)[0]
 
 
 def draw(shown, high):
-    figure, axes = plt.subplots(2, 3, figsize=(11, 6.4), layout="constrained")
+    _, axes = plt.subplots(2, 3, figsize=(11, 6.4), layout="constrained")
     for axis, (title, image) in zip(axes.flat, shown.items(), strict=True):
         axis.imshow(image, cmap="gray", vmin=0, vmax=high)
         axis.set_title(title)

@@ -19,7 +19,7 @@ from skdeconv.hybrid._denoisers import (
     is_trained,
 )
 from skdeconv.neural._ensembles import turns
-from skdeconv.operators import LinearOperator
+from skdeconv.operators import Identity, LinearOperator
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.operators._scene import crop
 from skdeconv.restorers._base import DATA_RANGE, NDIM, OPERATOR, PSF, BaseRestorer
@@ -42,7 +42,8 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
     that explains the data, and a denoiser's answer to that image (half-quadratic
     splitting [1]_). One denoiser thus serves blur, down-sampling, missing pixels and
     what is composed of them, and no training is needed. To be preferred for what a PSF
-    or an operator describes; without either it denoises, and fills what a mask hides.
+    or an operator describes; without either it is the denoiser, and fills what a mask
+    hides.
 
     Parameters
     ----------
@@ -197,6 +198,8 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
     def _denoise(self, x: Tensor, noise_std: Tensor, weight=None) -> Tensor:
         warn_of_outliers(x, self.psf_, self.data_range_, weight)
         operator = self._operator()
+        if weight is None and isinstance(operator, Identity):
+            return denoised(self.denoiser_, x, noise_std, self.data_range_)
         noise_std = noise_std.clamp_min(LEAST * self.data_range_)
         given, again = noise_std, None
         answer, settled = self._turns(x, operator, noise_std, weight)

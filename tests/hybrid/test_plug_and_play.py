@@ -480,3 +480,21 @@ def test_a_denoiser_that_goes_too_far():
         restored = restorer.predict(SMALL)
     assert len(caught) == 1
     assert np.abs(restored).max() < 10 * 255
+
+
+def test_turns_that_do_not_settle_are_told_of():
+    """A PSF that is much too wide."""
+    blurred = Degradation([Blur(gaussian_psf(0.7))]).pair(CLEAN)[0]
+    wide = PlugAndPlayRestorer(gaussian_psf(2.5), noise_std=0.3, data_range=255)
+    wide.fit(blurred)
+    with pytest.warns(ConvergenceWarning, match="does not explain what the psf"):
+        held = wide.predict(blurred)
+    assert np.abs(held).max() < 1000
+    assert wide.noise_std_ == 0.3
+
+
+def test_nothing_to_undo_is_left_to_the_denoiser():
+    noisy = CLEAN + np.random.default_rng(0).normal(0, 25, CLEAN.shape)
+    alone = PretrainedDenoiser(25.0, data_range=255).fit(noisy).predict(noisy)
+    ours = PlugAndPlayRestorer(noise_std=25.0, data_range=255).fit(noisy)
+    assert np.allclose(ours.predict(noisy), alone, atol=1e-3)
