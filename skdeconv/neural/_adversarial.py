@@ -53,8 +53,9 @@ class AdversarialRestorer(NetworkRestorer):
     discriminator_lr : float or None, default=None
         Largest learning rate of the discriminator, which follows `lr_schedule`, too;
         None takes `lr`.
-    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"} or class, default="adam"
-        Optimiser, or a subclass of ``torch.optim.Optimizer``.
+    optimizer : str or class, default="adam"
+        ``"adam"``, ``"adamw"``, ``"muon"``, ``"nadam"``, ``"rmsprop"``, ``"sgd"``, or a
+        subclass of ``torch.optim.Optimizer``.
     lr : float, default=1e-3
         Largest learning rate.
     lr_schedule : {"cosine", "one_cycle", "plateau", "constant"}, default="cosine"

@@ -53,8 +53,9 @@ class VariationalRestorer(NetworkRestorer):
         Part of the first training, in [0, 1), during which `beta` rises from 0.
     n_draws : int, default=32
         Restorations of which ``predict`` gives mean and standard deviation.
-    optimizer : {"adam", "adamw", "nadam", "rmsprop", "sgd"} or class, default="adam"
-        Optimiser, or a subclass of ``torch.optim.Optimizer``.
+    optimizer : str or class, default="adam"
+        ``"adam"``, ``"adamw"``, ``"muon"``, ``"nadam"``, ``"rmsprop"``, ``"sgd"``, or a
+        subclass of ``torch.optim.Optimizer``.
     lr : float, default=1e-3
         Largest learning rate.
     lr_schedule : {"cosine", "one_cycle", "plateau", "constant"}, default="cosine"
