@@ -98,10 +98,10 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
     Warns
     -----
     ConvergenceWarning
-        If the turns did not settle on an image: the denoiser still changed it by nearly
-        the noise level, since PSF, operator or `noise_std` do not fit the data. Such an
-        image is restored once more as if its noise were four times stronger, twice
-        at most.
+        If the turns did not settle on an image: the denoiser still changed it by more
+        than the noise level, since PSF, operator or `noise_std` do not fit the data.
+        Such an image is restored once more as if its noise were four times stronger,
+        twice at most.
 
     See Also
     --------

@@ -21,8 +21,9 @@ FIRST, LEAST = 49 / 255, 2e-3
 # many times of it.
 BOUND = 4.0
 # At the end it changes an image by 0.2 to 0.8 of its level, where data, operator and
-# noise agree. More is what they do not explain, and is amplified with every turn.
-SETTLED = 0.85
+# noise agree, and by 2 to 8 where something is amplified with every turn that they do
+# not explain. A noise level that is too low by a third is no reason yet.
+SETTLED = 1.2
 
 # Pixels that no data pull back follow the denoiser this much farther: what is known
 # spreads into holes in half the turns.
@@ -74,7 +75,7 @@ def plug_and_play(
     -------
     result : SolverResult
         Images in the operator's domain. An image converged if the last change by the
-        denoiser was less than 0.85 of its level; more means that operator or noise
+        denoiser was less than 1.2 of its level; more means that operator or noise
         level do not fit the data. A change of more than four times the level is cut to
         that, and an answer that is not finite left out; neither converges.
 
