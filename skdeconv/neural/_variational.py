@@ -377,6 +377,7 @@ class VariationalRestorer(NetworkRestorer):
         """Mean and standard deviation of restorations of an input of range 1."""
         center = total = squares = None
         for draws in self._draws(x, self.n_draws, seed=0):
+            draws = draws.double()  # an answer must not depend on its place in a batch
             if center is None:
                 center = draws.mean(dim=0)
                 total, squares = torch.zeros_like(center), torch.zeros_like(center)
@@ -385,7 +386,7 @@ class VariationalRestorer(NetworkRestorer):
             squares += apart.square().sum(dim=0)
         shift = total / self.n_draws
         variance = (squares - total * shift) / (self.n_draws - 1)
-        return center + shift, variance.clamp(min=0).sqrt()
+        return (center + shift).float(), variance.clamp(min=0).sqrt().float()
 
     def _draws(self, x, n: int, seed: int) -> Iterator[Tensor]:
         """Draw restorations ``(few, batch, channels, *spatial)`` until there are n."""
