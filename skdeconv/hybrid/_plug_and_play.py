@@ -28,7 +28,7 @@ from skdeconv.restorers._noise import NOISE_STD
 from skdeconv.restorers._outliers import warn_of_outliers
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import plug_and_play
-from skdeconv.solvers._plug_and_play import FIRST, LEAST
+from skdeconv.solvers._plug_and_play import LEAST, falling_levels
 
 # Images whose turns do not settle are tried again, so often, as if their noise were so
 # many times stronger.
@@ -237,13 +237,7 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
             operator,
             denoise,
             noise_std=noise_std,
-            levels=self._levels(noise_std),
+            levels=falling_levels(noise_std, self.n_iter_, self.data_range_),
             weight=weight,
         )
         return result.x, result.converged.all(1)
-
-    def _levels(self, noise_std: Tensor) -> Tensor:
-        """Noise levels of the turns, equally far apart in decibels."""
-        first = noise_std.clamp_min(FIRST * self.data_range_)
-        place = torch.linspace(0, 1, self.n_iter_).to(noise_std)
-        return first[:, None] * (noise_std / first)[:, None] ** place

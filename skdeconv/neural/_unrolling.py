@@ -13,10 +13,10 @@ from skdeconv.operators._scene import crop
 from skdeconv.solvers._data_steps import data_step
 from skdeconv.solvers._plug_and_play import (
     COUPLING,
-    FIRST,
     LEAST,
     RELAXATION,
     back_project,
+    falling_levels,
 )
 
 # An optimiser moves logarithms of the steps so many times faster than weights.
@@ -117,11 +117,9 @@ class Unrolling(nn.Module):
 
     def _steps(self, noise_std):
         """Levels and couplings of all turns, of shape (batch, max_iter)."""
-        noise_std = noise_std.clamp_min(LEAST)[:, None]
-        first = noise_std.clamp_min(FIRST)
-        place = torch.linspace(0, 1, len(self.levels)).to(noise_std)
-        levels = first * (noise_std / first) ** place
-        couplings = COUPLING * (noise_std / levels).square()
+        noise_std = noise_std.clamp_min(LEAST)
+        levels = falling_levels(noise_std, len(self.levels))
+        couplings = COUPLING * (noise_std[:, None] / levels).square()
         return (
             levels * (HASTE * self.levels).exp(),
             couplings * (HASTE * self.couplings).exp(),

@@ -100,6 +100,29 @@ def plug_and_play(
     return SolverResult(denoised, levels.shape[1], converged)
 
 
+def falling_levels(noise_std: Tensor, n_turns: int, data_range: float = 1.0) -> Tensor:
+    """Noise levels of the turns, equally far apart in decibels.
+
+    Parameters
+    ----------
+    noise_std : Tensor of shape (batch,)
+        Level of the data, which is the last one.
+    n_turns : int
+        Number of turns.
+    data_range : float, default=1.0
+        Span of the intensities; the first level is 49/255 of it, or that of the data.
+
+    Returns
+    -------
+    levels : Tensor of shape (batch, n_turns)
+        In the units of `noise_std`.
+    """
+    noise_std = noise_std[:, None]
+    first = noise_std.clamp_min(FIRST * data_range)
+    place = torch.linspace(0, 1, n_turns).to(noise_std)
+    return first * (noise_std / first) ** place
+
+
 def back_project(
     y: Tensor, operator: LinearOperator, weight: Tensor | None
 ) -> tuple[Tensor, Tensor]:
