@@ -9,12 +9,12 @@ last, in the same precision. ``python pretrained_denoising.py GREY [--colour FOL
 """
 
 import argparse
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
 from _images import psnr, read_colour, read_grey
+from filters import seconds
 
 from skdeconv import PretrainedDenoiser
 from skdeconv.estimation import estimate_noise_std
@@ -45,17 +45,6 @@ def level_errors(images, std):
         noisy = torch.from_numpy(clean + std * noise)[None, None]
         errors.append(abs(float(estimate_noise_std(noisy, 2)) / std - 1))
     return np.mean(errors), np.max(errors)
-
-
-def seconds(function, repeats=3):
-    """Least time of a few calls, after one that warms up."""
-    function()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return min(times)
 
 
 def compare_time():
