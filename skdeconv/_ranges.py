@@ -1,10 +1,9 @@
 """The span of intensities: what fixes it, and what it must not be mixed with."""
 
-import warnings
-
 import numpy as np
 
 from skdeconv._images import DTYPE_RANGES, ImageBatch
+from skdeconv._warnings import warn_caller
 from skdeconv.exceptions import DataRangeWarning
 
 
@@ -34,20 +33,18 @@ def resolve_data_range(
     integer = all(np.dtype(name).kind in "iu" for name in batches[0].dtypes)
     if not integer and fits_one(low, high):
         if target is not None and not fits_one(*extrema(images)):
-            warnings.warn(
+            warn_caller(
                 "X lies far outside the range of 1 that y keeps to; both must be in "
                 "the same units. Rescale one, or pass data_range.",
                 DataRangeWarning,
-                stacklevel=4,
             )
         return 1.0
     span = float(high - low) or 1.0
-    warnings.warn(
+    warn_caller(
         f"data_range is None and intensities lie in [{low:g}, {high:g}], which do not "
         f"fit the default range of 1; taking their span {span:g}. Pass data_range to "
         "say what it is.",
         DataRangeWarning,
-        stacklevel=4,
     )
     return span
 

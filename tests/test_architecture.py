@@ -17,6 +17,7 @@ FLOORS = {
     "_companions": 0,
     "_io": 0,
     "_ranges": 0,
+    "_warnings": 0,
     "operators": 1,
     "metrics": 1,
     "solvers": 2,

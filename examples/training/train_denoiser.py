@@ -11,7 +11,7 @@ epoch: the same command again goes on from there, and after the last epoch just 
 the weights. With ``--epochs`` the result is the same at every run, at equal thread
 counts; with ``--minutes`` it depends on the speed of the machine. A network that starts
 from another one, of as many or fewer channels, treats all of its channels alike at
-first.
+first; it may have more blocks than that one.
 """
 
 import argparse
@@ -32,7 +32,6 @@ LUMA = np.array([0.299, 0.587, 0.114])
 
 WIDTH = (64, 96, 128)
 PATCHES_PER_EPOCH = 1600
-BATCH_SIZE = 8
 
 
 def read(paths: list[Path], channels: int) -> list[np.ndarray]:
@@ -68,13 +67,14 @@ def denoiser(out: Path, arguments) -> DeconvRestorer:
         budget = {"max_epochs": 10**6, "max_time": 60 * arguments.minutes}
     return DeconvRestorer(
         module__width=WIDTH,
+        module__n_blocks=tuple(arguments.blocks),
         module__noise_map=True,
         criterion=arguments.criterion,
         optimizer="muon",
         lr=arguments.lr,
         max_grad_norm=1.0,
         ema_decay=0.999,
-        batch_size=BATCH_SIZE,
+        batch_size=arguments.batch_size,
         patch_size=arguments.patch_size,
         patches_per_epoch=PATCHES_PER_EPOCH,
         validation_fraction=0.0,
@@ -101,7 +101,8 @@ class StartWith(Callback):
         trained = DeconvRestorer.load(self.path, device="cpu").net_.module_.state_dict()
         weights = net.module_.state_dict()
         for name, tensor in weights.items():
-            weights[name] = spread(trained[name].to(tensor), tensor.shape)
+            if name in trained:  # others belong to blocks that are added
+                weights[name] = spread(trained[name].to(tensor), tensor.shape)
         for network in (net.module_, net.averaged_):
             network.load_state_dict(weights)
 
@@ -128,7 +129,9 @@ def main():
     parser.add_argument("--minutes", type=float, help="instead of --epochs")
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--criterion", default="l1")
+    parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--patch-size", type=int, default=128)
+    parser.add_argument("--blocks", type=int, nargs=3, default=(2, 2, 2), metavar="N")
     parser.add_argument("--start", type=Path, help="weights to begin with")
     parser.add_argument(
         "--dead-leaves", type=int, default=0, metavar="N", help="synthetic scenes"

@@ -1,6 +1,5 @@
 """One degradation as a problem that every method is given, and its judges."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,6 +11,7 @@ from sklearn.base import clone
 
 from skdeconv._images import check_images
 from skdeconv._ranges import resolve_data_range
+from skdeconv._warnings import warn_caller
 from skdeconv.benchmark._comparison import INPUT
 from skdeconv.metrics import psnr, ssim
 from skdeconv.metrics._psnr import image_psnr
@@ -114,7 +114,7 @@ def _measure(metric, truth, restored, data_range):
     try:
         return metric(truth, restored, data_range=data_range, reduction="none")
     except ValueError as error:
-        warnings.warn(f"a metric is left out: {error}", UserWarning, stacklevel=2)
+        warn_caller(f"a metric is left out: {error}", UserWarning)
         return np.full(len(truth), np.nan)
 
 

@@ -1,6 +1,5 @@
 """Restoration of anything with a denoiser as the prior."""
 
-import warnings
 from itertools import cycle, islice
 from numbers import Integral
 
@@ -12,6 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from torch import Tensor
 
 from skdeconv._params import Interval, StrOptions
+from skdeconv._warnings import warn_caller
 from skdeconv.hybrid._denoisers import (
     default_denoiser,
     denoised,
@@ -212,14 +212,13 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
             part = self._turns(x[again], operator, noise_std[again], known)
             answer[again], settled[again] = part
         if again is not None:
-            warnings.warn(
+            warn_caller(
                 "noise_std of about "
                 f"{float(given[again].max()):.3g} does not explain what the psf or "
                 "operator leaves of some images, so that their turns did not settle; "
                 f"{float(noise_std.max()):.3g} was taken. The PSF may be too wide, or "
                 "the noise stronger or coloured.",
                 ConvergenceWarning,
-                stacklevel=7,
             )
         return crop(answer, operator)
 

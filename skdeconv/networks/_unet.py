@@ -62,8 +62,8 @@ class UNet(nn.Module):
     width : int or tuple of int, default=48
         Channels of the first of three levels, of which the others have 2 and 8/3 times
         as many; or those of every level.
-    n_blocks : int, default=2
-        Residual blocks per level and side.
+    n_blocks : int or tuple of int, default=2
+        Residual blocks per side of a level: of all levels, or of every one.
     upscale : int, default=1
         How many times longer the axes of the output are.
     noise_map : bool, default=False
@@ -99,7 +99,7 @@ class UNet(nn.Module):
         out_channels: int,
         ndim: int = 2,
         width: int | tuple[int, ...] = 48,
-        n_blocks: int = 2,
+        n_blocks: int | tuple[int, ...] = 2,
         upscale: int = 1,
         noise_map: bool = False,
         dropout: float = 0.0,
@@ -111,17 +111,23 @@ class UNet(nn.Module):
             width = (width, 2 * width, max(1, round(8 * width / 3)))
         widths = tuple(width)
         self.multiple = 2 ** len(widths)
-
-        def blocks(w):
-            return nn.Sequential(
-                *(_ResidualBlock(w, ndim, dropout) for _ in range(n_blocks))
+        if isinstance(n_blocks, int):
+            n_blocks = (n_blocks,) * len(widths)
+        if len(n_blocks) != len(widths):
+            raise ValueError(
+                f"n_blocks must tell of as many levels as width, {len(widths)}, "
+                f"got {tuple(n_blocks)}."
             )
+        levels = list(zip(widths, n_blocks, strict=True))
+
+        def blocks(w, n):
+            return nn.Sequential(*(_ResidualBlock(w, ndim, dropout) for _ in range(n)))
 
         folded = 2**ndim
         entering = in_channels * folded + noise_map
         self.head = he_(conv(entering, widths[0], 3, padding=1, bias=False))
-        self.encoders = nn.ModuleList(blocks(w) for w in widths)
-        self.decoders = nn.ModuleList(blocks(w) for w in widths[:-1])
+        self.encoders = nn.ModuleList(blocks(*level) for level in levels)
+        self.decoders = nn.ModuleList(blocks(*level) for level in levels[:-1])
         pairs = list(pairwise(widths))
         self.downs = nn.ModuleList(
             he_(conv(a, b, 2, stride=2, bias=False)) for a, b in pairs
@@ -134,7 +140,7 @@ class UNet(nn.Module):
         # Small, so that the network starts close to returning its input.
         self.tail = he_(tail, gain=0.1)
         # Pixels around one that its answer may depend on, at most.
-        depths = [4 * n_blocks] * (len(widths) - 1) + [2 * n_blocks]
+        depths = [4 * n for n in n_blocks[:-1]] + [2 * n_blocks[-1]]
         self.reach = 4 + sum(2**i * (n + 1) for i, n in enumerate(depths, 1))
         self.out_channels = out_channels
         self.residual = in_channels >= out_channels

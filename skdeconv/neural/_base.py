@@ -1,6 +1,5 @@
 """What restorers share that are trained: parameters passed on, training, weights."""
 
-import warnings
 from contextlib import nullcontext
 from numbers import Integral, Real
 from os import PathLike
@@ -15,6 +14,7 @@ from torch import Tensor
 from skdeconv._images import Images
 from skdeconv._params import Interval, StrOptions, check_parameters, draw_seed
 from skdeconv._ranges import extrema, fits_one
+from skdeconv._warnings import warn_caller
 from skdeconv.degradations import Degradation
 from skdeconv.exceptions import DataRangeWarning
 from skdeconv.neural._building import (
@@ -243,11 +243,10 @@ class NetworkRestorer(BuildingMixin, MaterialMixin, KeepingMixin, BaseRestorer):
                     f"its last step; lower lr (here {self.lr:g}) or check the data."
                 )
         if interrupted:
-            warnings.warn(
+            warn_caller(
                 f"Training was interrupted in epoch {self.n_iter_} of {epochs}; the "
                 "model trained so far is kept.",
                 ConvergenceWarning,
-                stacklevel=3,
             )
 
     # What subclasses may change.
@@ -307,11 +306,10 @@ class NetworkRestorer(BuildingMixin, MaterialMixin, KeepingMixin, BaseRestorer):
         if images.range_kind == "float":
             low, high = extrema(images)
             if self.data_range_ == 1 and not fits_one(low, high):
-                warnings.warn(
+                warn_caller(
                     f"X lies in [{low:g}, {high:g}], but the network was trained on a "
                     "range of 1; give X in the same units, or pass data_range.",
                     DataRangeWarning,
-                    stacklevel=4,
                 )
             if self.degradation is not None:
                 return self.data_range_ == 1 or not 0 < high <= 1.5

@@ -1,6 +1,5 @@
 """Point spread functions: what is accepted as one, and those of lenses."""
 
-import warnings
 from itertools import permutations
 from math import ceil
 from numbers import Real
@@ -8,6 +7,7 @@ from numbers import Real
 import numpy as np
 from scipy.special import j1
 
+from skdeconv._warnings import warn_caller
 from skdeconv.exceptions import PSFWarning
 
 
@@ -48,9 +48,7 @@ def check_psf(psf, *, warn: bool = False) -> np.ndarray:
     if not warn:
         return kernel
     if abs(total - 1) > 0.01:
-        warnings.warn(
-            f"psf sums to {total:g} and was divided by it.", PSFWarning, stacklevel=3
-        )
+        warn_caller(f"psf sums to {total:g} and was divided by it.", PSFWarning)
     grids = np.meshgrid(*map(np.arange, kernel.shape), indexing="ij")
     shift = [
         float((kernel * grid).sum()) - n // 2
@@ -58,11 +56,10 @@ def check_psf(psf, *, warn: bool = False) -> np.ndarray:
     ]
     if max(map(abs, shift)) > 1:
         off = ", ".join(f"{s:+.1f}" for s in shift)
-        warnings.warn(
+        warn_caller(
             f"psf has its centre of mass ({off}) pixels off its centre size // 2; "
             "the restored image will be shifted by as much.",
             PSFWarning,
-            stacklevel=3,
         )
     return kernel
 

@@ -10,6 +10,7 @@ from skdeconv._params import Interval, StrOptions
 from skdeconv.restorers._base import DATA_RANGE, NDIM, PSF
 from skdeconv.restorers._denoiser import Denoiser
 from skdeconv.restorers._noise import NOISE_STD
+from skdeconv.restorers._outliers import warn_of_outliers
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import block_deconvolve, collaborative_filter
 from skdeconv.solvers._collaborative import Stage
@@ -169,6 +170,7 @@ class BlockMatchingRestorer(VaryingPSFMixin, Denoiser):
         super()._fit(images, target, weights)
 
     def _denoise(self, x: Tensor, noise_std: Tensor, weight=None) -> Tensor:
+        warn_of_outliers(x, self.psf_, self.data_range_, weight)
         size, radius, step = (
             table[x.ndim - 2] if value == "auto" else value
             for value, table in (

@@ -1,6 +1,5 @@
 """The noise level: given, measured on pairs or estimated."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import repeat
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from skdeconv._images import ImageBatch, as_images
 from skdeconv._params import Interval, StrOptions
+from skdeconv._warnings import warn_caller
 from skdeconv.estimation import estimate_noise_curve, estimate_noise_std
 from skdeconv.exceptions import NoiseWarning
 from skdeconv.operators import Blur
@@ -102,12 +102,11 @@ def denoise_stabilised(
 def _warn_of_doubt(x, level, reliability, data_range, parameter):
     doubtful = (reliability < RELIABLE) & (level > NOTABLE * data_range)
     if x.ndim > 3 and prod(x.shape[2:]) >= PIXELS and doubtful.any():
-        warnings.warn(
+        warn_caller(
             f"{parameter}='auto' is unsure: texture, or too few pixels that are "
             "neither constant nor saturated, leave a doubtful estimate of the noise, "
             f"{float(level[doubtful][0]):.3g}. Pass {parameter} if you know it.",
             NoiseWarning,
-            stacklevel=7,
         )
 
 

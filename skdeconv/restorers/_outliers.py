@@ -1,6 +1,5 @@
 """Pixels that no blur explains: hot, dead or stuck ones."""
 
-import warnings
 from math import prod
 
 import numpy as np
@@ -8,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from skdeconv._warnings import warn_caller
 from skdeconv.exceptions import OutlierWarning
 
 # A pixel stands out that differs from the nearest of its neighbours by more than this
@@ -31,12 +31,11 @@ def warn_of_outliers(
     limit = max(MULTIPLE, 2 * float(_prominence(point, 0).max()))
     share = (_prominence(x, LEAST * data_range) > limit).float().flatten(1).mean(1)
     if (share > SHARE).any():
-        warnings.warn(
+        warn_caller(
             f"{100 * float(share.max()):.2g} % of the pixels of an image stand out as "
             "no blurred scene does; hot or dead pixels ruin a restoration. Pass a mask "
             "that is 0 where they are.",
             OutlierWarning,
-            stacklevel=6,
         )
 
 

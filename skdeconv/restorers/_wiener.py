@@ -1,6 +1,5 @@
 """Linear restoration by a quadratic penalty."""
 
-import warnings
 from numbers import Real
 
 import numpy as np
@@ -10,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor
 
 from skdeconv._params import Interval, StrOptions
+from skdeconv._warnings import warn_caller
 from skdeconv.estimation import image_power, linear_risks, lowest, periodogram
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.operators._fourier import radial_frequency
@@ -205,11 +205,10 @@ class WienerRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
             max_iter=MAX_ITER,
         )
         if not result.converged.all():
-            warnings.warn(
+            warn_caller(
                 f"Conjugate gradients did not converge in {MAX_ITER} iterations; a "
                 "larger alpha or boundary='extended' helps.",
                 ConvergenceWarning,
-                stacklevel=7,
             )
         return result.x
 

