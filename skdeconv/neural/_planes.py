@@ -5,7 +5,12 @@ from collections.abc import Callable, Iterator
 from itertools import product
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+# Length of the squares whose means tell the span of a noisy plane, the part of them
+# that is left out at either end, and what it makes of noise of deviation 1.
+SQUARE, TAIL, TAIL_OF_NOISE = 8, 0.01, 2.33
 
 
 def as_planes(x: Tensor, in_colour: bool) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
@@ -43,6 +48,36 @@ def as_planes(x: Tensor, in_colour: bool) -> tuple[Tensor, Callable[[Tensor], Te
         return x, lambda answer: answer
     shape = x.shape
     return x.reshape(-1, 1, *shape[2:]), lambda answer: answer.reshape(shape)
+
+
+def into_range(planes: Tensor, level: Tensor, data_range: float) -> Tensor:
+    """Offsets that bring planes to where a network knows them, into a range.
+
+    Parameters
+    ----------
+    planes : Tensor of shape (n, channels, height, width)
+        Noisy planes; those that lie within the range already get an offset of 0.
+    level : Tensor of shape (n, 1, 1, 1)
+        Their noise levels.
+    data_range : float
+        Span of the intensities.
+
+    Returns
+    -------
+    offset : Tensor of shape (n, 1, 1, 1)
+        What is to be added; planes of a wider span will start at 0.
+    """
+    height, width = (min(SQUARE, n) for n in planes.shape[2:])
+    means = F.avg_pool2d(planes, (height, width)).flatten(1)
+    ends = means.new_tensor([TAIL, 1 - TAIL])
+    low, high = torch.quantile(means, ends, dim=1).reshape(2, -1, 1, 1, 1)
+    spread = TAIL_OF_NOISE * level / math.sqrt(height * width)
+    low, high = low + spread, high - spread
+    # To the middle of the range, but the less the nearer they were.
+    middle = (data_range - low - high) / 2
+    up = torch.minimum(-2 * low, torch.maximum(middle, -low))
+    down = torch.minimum(2 * (high - data_range), torch.minimum(-middle, low))
+    return up.clamp_min(0) - down.clamp_min(0)
 
 
 def _fold(x):

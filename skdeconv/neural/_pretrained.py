@@ -13,7 +13,7 @@ from torch import Tensor
 from skdeconv._images import Images, Restored
 from skdeconv._params import Interval, RandomState, StrOptions
 from skdeconv.neural._deconv import DeconvRestorer
-from skdeconv.neural._planes import as_planes, in_tiles
+from skdeconv.neural._planes import as_planes, in_tiles, into_range
 from skdeconv.restorers._base import DATA_RANGE, NDIM, hide
 from skdeconv.restorers._denoiser import Denoiser
 from skdeconv.restorers._noise import NOISE_STD, check_noise_levels
@@ -153,9 +153,10 @@ class PretrainedDenoiser(Denoiser):
     Images of three channels are taken for colour ones; with any other number each
     channel is restored by itself by the grey network. It was trained for levels from 0
     to 55/255 of the range; being free of offsets it answers in proportion, so that dark
-    images of a smaller range need no scaling. Where the level is 0 pixels stay as they
-    are. What the weights were trained on, and how they compare, is told by the model
-    card in the user guide.
+    images of a smaller range need no scaling. Planes that lie outside of the range,
+    such as those of mean 0, are moved into it meanwhile. Where the level is 0 pixels
+    stay as they are. What the weights were trained on, and how they compare, is told by
+    the model card in the user guide.
 
     References
     ----------
@@ -291,6 +292,38 @@ class PretrainedDenoiser(Denoiser):
         """
         return self.predict(X, mask, noise_std)
 
+    def score(
+        self,
+        X: Images,
+        y: Images | None = None,
+        mask: Images | None = None,
+        noise_std: ArrayLike | Images | None = None,
+    ) -> float:
+        """Restore images and compare them with the truth.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *spatial[, n_channels]) or list of images
+            Noisy images.
+        y : array-like or list, of the shapes of X
+            Clean images.
+        mask : array-like or list, of the shapes of X, default=None
+            Weights of the pixels, as in ``predict``.
+        noise_std : array-like of shape (n_samples,) or of the shapes of X, default=None
+            Noise levels, as in ``predict``.
+
+        Returns
+        -------
+        score : float
+            Mean over the images of the PSNR in decibels, relative to ``data_range_``.
+
+        Raises
+        ------
+        ValueError
+            If y is None: what needs no truth is ``skdeconv.estimation.risk_scorer``.
+        """
+        return self._score(X, y, mask=mask, noise_std=noise_std)
+
     def _restore_chunk(self, x, weight=None, level=None):
         with torch.inference_mode():
             restored = self._restore(hide(x, weight), level, weight)
@@ -313,8 +346,16 @@ class PretrainedDenoiser(Denoiser):
         super()._fit(images, target, weights)
         self.network_ = self._load(supervision="sure" if target is None else None)
         if adapts:
-            clean = None if target is None else self._planes(target)
-            self.network_.fit(self._planes(images), clean)
+            stacks = list(self._stacks(images))
+            levels = np.broadcast_to(self.noise_std_, len(images))
+            offsets = [
+                self._offset(stack, stack.new_full((len(stack), 1, 1, 1), level))
+                for stack, level in zip(stacks, levels, strict=True)
+            ]
+            clean = None
+            if target is not None:
+                clean = self._planes(self._stacks(target), offsets)
+            self.network_.fit(self._planes(stacks, offsets), clean)
         self.network_.data_range_ = self.data_range_
 
     def _load(self, supervision) -> DeconvRestorer:
@@ -346,10 +387,15 @@ class PretrainedDenoiser(Denoiser):
     def _in_colour(self):
         return self.network_.n_channels_ == 3
 
-    def _planes(self, images):
+    def _stacks(self, images):
+        """The planes of every image."""
+        return (as_planes(x, self._in_colour)[0] for x in images.images(np.float32))
+
+    def _planes(self, stacks, offsets):
+        """Planes as images for the network, each with its offset."""
         planes = []
-        for x in images.images(np.float32):
-            stack, _ = as_planes(x, self._in_colour)
+        for stack, offset in zip(stacks, offsets, strict=True):
+            stack = stack + offset
             stack = stack.movedim(1, -1) if self._in_colour else stack[:, 0]
             planes.extend(stack.numpy())
         return planes
@@ -370,15 +416,24 @@ class PretrainedDenoiser(Denoiser):
         planes, back = as_planes(x, self._in_colour)
         levels, _ = as_planes(level, self._in_colour)
         levels = levels.square().mean(1, keepdim=True).sqrt()
+        offset = self._offset(planes, levels)
         module = self.network_.net_.module_
         reach = getattr(module, "reach", None)
         return back(
             in_tiles(
                 lambda x, level: self.network_._restore(x, level),
-                planes,
+                planes + offset,
                 levels,
                 size=self.tile_size if reach is not None else None,
                 reach=reach or 0,
                 multiple=getattr(module, "multiple", 1),
             )
+            - offset
         )
+
+    def _offset(self, planes, levels):
+        """What brings planes to where photographs are; those of photons are there."""
+        if self.gain is not None:
+            return 0
+        level = levels.mean((1, 2, 3), keepdim=True)
+        return into_range(planes, level, self.data_range_)

@@ -493,6 +493,13 @@ def test_turns_that_do_not_settle_are_told_of():
     assert wide.noise_std_ == 0.3
 
 
+def test_images_of_mean_0():
+    restorer = PlugAndPlayRestorer(PSF, noise_std=STD, data_range=255)
+    usual = restorer.fit(OBSERVED).score(OBSERVED, TRUTH)
+    moved = restorer.fit(OBSERVED - 128).score(OBSERVED - 128, TRUTH - 128)
+    assert moved > usual - 0.2
+
+
 def test_nothing_to_undo_is_left_to_the_denoiser():
     noisy = CLEAN + np.random.default_rng(0).normal(0, 25, CLEAN.shape)
     alone = PretrainedDenoiser(25.0, data_range=255).fit(noisy).predict(noisy)

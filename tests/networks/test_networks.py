@@ -48,10 +48,19 @@ def test_network(network):
 
 
 @pytest.mark.parametrize(
-    "options", [{"upscale": 3}, {"noise_map": True}, {"dropout": 0.5}], ids=str
+    "options",
+    [{"upscale": 3}, {"noise_map": True}, {"dropout": 0.5}, {"n_blocks": (2, 1, 0)}],
+    ids=str,
 )
 def test_options_of_the_default(options):
-    check_network(UNet, width=8, n_blocks=1, **options)
+    check_network(UNet, width=8, **{"n_blocks": 1} | options)
+
+
+def test_every_level_has_its_depth():
+    two, three = (UNet(1, 1, width=8, n_blocks=(n, 1, 1)) for n in (2, 3))
+    assert n_parameters(three) - n_parameters(two) == 2 * 2 * 9 * 8 * 8
+    with pytest.raises(ValueError, match="n_blocks must tell of as many levels"):
+        UNet(1, 1, width=8, n_blocks=(1, 2))
 
 
 @pytest.mark.parametrize("size", [(1, 2, 3), (8, 9, 10), (13, 4, 1)])

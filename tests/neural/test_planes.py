@@ -37,8 +37,10 @@ def test_tiles_make_no_difference(size):
     torch.testing.assert_close(pieces, whole, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("n_blocks", [1, 2])
-@pytest.mark.parametrize("width", [3, (3, 4), (2, 3, 4, 4)])
+@pytest.mark.parametrize(
+    "width, n_blocks",
+    [(3, 1), (3, 2), ((3, 4), 2), ((2, 3, 4, 4), 1), ((2, 3, 4), (2, 0, 1))],
+)
 def test_reach(width, n_blocks):
     network = UNet(1, 1, width=width, n_blocks=n_blocks).double()
     for parameter in network.parameters():

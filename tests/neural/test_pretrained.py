@@ -81,6 +81,9 @@ def test_levels_of_images_and_pixels():
     flat = denoiser(float(ramp.mean())).fit(uneven).predict(uneven)
     told, flat = (psnr(CLEAN, image, data_range=255) for image in (told, flat))
     assert told > flat + 0.5
+    score = restorer.score(noisy, CLEAN, noise_std=levels)
+    assert score == pytest.approx(psnr(CLEAN, by_image, data_range=255), abs=1e-3)
+    assert score > restorer.score(noisy, CLEAN) + 0.5
     listed = restorer.predict(list(noisy), noise_std=list(levels))
     assert isinstance(listed, list)
     np.testing.assert_allclose(listed[0], by_image[0], atol=1e-2)
@@ -105,6 +108,18 @@ def test_levels_are_routed():
         answer = chain.fit(NOISY).predict(NOISY, noise_std=levels)
     expected = denoiser(25.0).fit(NOISY).predict(NOISY)
     np.testing.assert_allclose(answer, expected, atol=1e-2)
+
+
+@pytest.mark.parametrize("offset", [-400.0, 300.0])
+def test_intensities_outside_of_the_range(offset):
+    # Such as those from which a mean was taken; a bright place is restored best.
+    noisy, truth = NOISY[:2], CLEAN[:2]
+    images, clean = noisy + offset, truth + offset
+    tune = {"max_epochs": 1, "fine_tune": True}
+    for options, pairs in (({}, False), (tune, True), (tune, False)):
+        usual = denoiser(**options).fit(noisy, truth if pairs else None)
+        moved = denoiser(**options).fit(images, clean if pairs else None)
+        assert moved.score(images, clean) > usual.score(noisy, truth) - 0.25
 
 
 def test_no_noise_nothing_happens():
