@@ -38,7 +38,7 @@ def test_tiles_make_no_difference(size):
 
 
 @pytest.mark.parametrize(
-    "width, n_blocks",
+    ("width", "n_blocks"),
     [(3, 1), (3, 2), ((3, 4), 2), ((2, 3, 4, 4), 1), ((2, 3, 4), (2, 0, 1))],
 )
 def test_reach(width, n_blocks):
