@@ -1,4 +1,4 @@
-"""Self-tuned classical restorers on real data: PSNR, time and figures.
+"""Self-tuned restorers on real data: PSNR, time and figures.
 
     python real_data.py [--volumes FOLDER] [--fluorescence FOLDER] -o OUTPUT_FOLDER
 
@@ -36,6 +36,8 @@ from skdeconv import (
     LeastSquaresRestorer,
     MedianRestorer,
     NonLocalMeansRestorer,
+    PlugAndPlayRestorer,
+    PretrainedDenoiser,
     RichardsonLucyRestorer,
     SparseCodingRestorer,
     TotalVariationRestorer,
@@ -144,6 +146,8 @@ def volumes(folder, output):
                 psf, method="fista", nonnegative=True, **span
             ),
             "total variation": TotalVariationRestorer(psf, **span),
+            "block matching": BlockMatchingRestorer(psf, **span),
+            "plug-and-play": PlugAndPlayRestorer(psf, **span),
         },
         truth,
         affine_psnr,
@@ -165,6 +169,7 @@ def denoisers():
         "total variation": TotalVariationRestorer(),
         "sparse coding": SparseCodingRestorer(random_state=0),
         "block matching": BlockMatchingRestorer(),
+        "pretrained": PretrainedDenoiser(fine_tune=False),
     }
 
 
@@ -214,6 +219,7 @@ def pictures(output):
                 "Richardson-Lucy": RichardsonLucyRestorer(psf),
                 "total variation": TotalVariationRestorer(psf),
                 "block matching": BlockMatchingRestorer(psf),
+                "plug-and-play": PlugAndPlayRestorer(psf),
             },
         )
         high = float(np.percentile(picture, 99.8))
