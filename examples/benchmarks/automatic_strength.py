@@ -122,7 +122,7 @@ def main():
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--count", type=int, help="take so many images")
     parser.add_argument("--step", type=int, default=1, help="take every n-th strength")
-    parser.add_argument("--only", nargs="*", default=list(RESTORERS))
+    parser.add_argument("--only", nargs="*", default=[*RESTORERS], choices=RESTORERS)
     parser.add_argument("--blur", default="", help="blurs whose name holds this")
     parser.add_argument("--told", action="store_true", help="tell the noise level")
     options = parser.parse_args()

@@ -86,7 +86,9 @@ def main():
     parser.add_argument("images", type=Path)
     parser.add_argument("kernels", type=Path)
     parser.add_argument("--noise", type=float, nargs="*", default=[2.55, 7.65])
-    parser.add_argument("--restorers", nargs="*", default=list(RESTORERS))
+    parser.add_argument(
+        "--restorers", nargs="*", default=[*RESTORERS], choices=RESTORERS
+    )
     parser.add_argument("--told", action="store_true", help="tell the noise level")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", PSFWarning)  # these kernels are off their centres
