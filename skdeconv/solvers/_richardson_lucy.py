@@ -30,6 +30,9 @@ KEPT = 0.1
 # Slices of an image that are multiplied one after the other.
 PARTS = 16
 
+# The last change only tells how far to go: in single precision, half of it is kept.
+COARSE = {torch.float32: torch.bfloat16}
+
 
 def richardson_lucy(
     y: Tensor,
@@ -165,22 +168,22 @@ def _norm(x):
 
 def _extrapolate(x, new, point, previous):
     """Where the next step starts, and the change of this one; `x` is consumed."""
+    coarse = COARSE.get(x.dtype, x.dtype)
     if previous is None:
-        return new.clone(), new - point
-    change = torch.sub(new, point, out=point)
-    length = _dot(previous, previous).clamp_min_(torch.finfo(x.dtype).tiny)
-    factor = (_dot(change, previous) / length).clamp_(0, 1)
+        return new.clone(), (new - point).to(coarse)
+    change = torch.sub(new, point, out=point).to(coarse)
+    length = _dot(previous, previous, x.dtype).clamp_min_(torch.finfo(x.dtype).tiny)
+    factor = (_dot(change, previous, x.dtype) / length).clamp_(0, 1)
     # KEPT * new + max(0, new + factor * (new - x) - KEPT * new), without a buffer
     x.mul_(-factor).addcmul_(new, factor + (1 - KEPT)).clamp_min_(0)
     return x.add_(new, alpha=KEPT), change
 
 
-def _dot(a, b):
-    """Inner products by parts: rows with room between them would be copied."""
+def _dot(a, b, dtype):
+    """Inner products by parts, each of which is made precise for the moment."""
     size = -(-a.shape[2] // PARTS)
-    return sum(
-        dot(*part) for part in zip(a.split(size, 2), b.split(size, 2), strict=True)
-    )
+    pairs = zip(a.split(size, 2), b.split(size, 2), strict=True)
+    return sum(dot(one.to(dtype), other.to(dtype)) for one, other in pairs)
 
 
 def _step(y, blur, weight, background, tv_weight, look):

@@ -4,6 +4,7 @@ from scipy import ndimage
 from skimage import data
 
 from skdeconv.estimation import estimate_noise_std
+from skdeconv.estimation._noise import _slabs
 
 
 def noise(*shape, seed=0):
@@ -112,3 +113,17 @@ def test_reliability_tells_texture_and_few_pixels():
     for image in (grass, few):
         _, reliability = estimate_noise_std(image, 2, return_reliability=True)
         assert reliability < 0.4
+
+
+@pytest.mark.parametrize("shape", [(5_000_000,), (3000, 1500), (165, 165, 165)])
+def test_large_images_are_looked_at_in_parts(shape):
+    x = 10 * noise(1, 1, *shape) + torch.linspace(0, 200, shape[0]).reshape(
+        -1, *(1,) * (len(shape) - 1)
+    )
+    assert estimate_noise_std(x, len(shape)).item() == pytest.approx(10, rel=0.1)
+    weight = torch.ones_like(x, dtype=torch.bool)
+    weight[:, :, : shape[0] // 2] = False
+    x[~weight] *= 5
+    told = estimate_noise_std(x, len(shape), weight=weight, return_reliability=True)
+    assert told[0].item() == pytest.approx(10, rel=0.1)
+    assert _slabs(x).numel() <= 2**22
