@@ -20,8 +20,7 @@ from skdeconv import DeconvRestorer
 
 def restorer(epochs, **parameters):
     return DeconvRestorer(
-        optimizer="adamw",
-        optimizer__betas=(0.9, 0.99),
+        optimizer="muon",
         lr=2e-3,
         max_grad_norm=1.0,
         ema_decay=0.999,
