@@ -50,6 +50,7 @@ restorer = DeconvRestorer(
     optimizer="adam",
     lr=1e-3,
     lr_schedule="constant",
+    max_grad_norm=None,
     max_epochs=100,
     patch_size=size,
     validation_fraction=0,

@@ -20,9 +20,6 @@ from skdeconv import DeconvRestorer
 
 def restorer(epochs, **parameters):
     return DeconvRestorer(
-        optimizer="muon",
-        lr=2e-3,
-        max_grad_norm=1.0,
         ema_decay=0.999,
         batch_size=8,
         patch_size=96,

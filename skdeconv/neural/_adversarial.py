@@ -56,7 +56,7 @@ class AdversarialRestorer(NetworkRestorer):
     optimizer : str or class, default="adam"
         ``"adam"``, ``"adamw"``, ``"muon"``, ``"nadam"``, ``"rmsprop"``, ``"sgd"``, or a
         subclass of ``torch.optim.Optimizer``.
-    lr : float, default=1e-3
+    lr : float, default=2e-3
         Largest learning rate.
     lr_schedule : {"cosine", "one_cycle", "plateau", "constant"}, default="cosine"
         How the learning rate evolves over the training: a rise over 5 % of the steps
@@ -73,7 +73,7 @@ class AdversarialRestorer(NetworkRestorer):
         Patches that pass through the network at once.
     accumulation_steps : int, default=1
         Batches whose gradients are added up for one step: memory of one, effect of all.
-    max_grad_norm : float or None, default=None
+    max_grad_norm : float or None, default=0.01
         Largest norm of a gradient; longer ones are shortened.
     ema_decay : float or None, default=None
         Decay of an exponential moving average of the weights, which becomes the model;
@@ -223,13 +223,13 @@ class AdversarialRestorer(NetworkRestorer):
         discriminator_width: int = 32,
         discriminator_lr: float | None = None,
         optimizer: str | type[torch.optim.Optimizer] = "adam",
-        lr: float = 1e-3,
+        lr: float = 2e-3,
         lr_schedule: str = "cosine",
         max_epochs: int = 100,
         max_time: float | None = None,
         batch_size: int = 16,
         accumulation_steps: int = 1,
-        max_grad_norm: float | None = None,
+        max_grad_norm: float | None = 0.01,
         ema_decay: float | None = None,
         patch_size: int = 64,
         patches_per_epoch: int | str = "auto",

@@ -73,7 +73,7 @@ class VariationalRestorer(NetworkRestorer):
         Patches that pass through the network at once.
     accumulation_steps : int, default=1
         Batches whose gradients are added up for one step: memory of one, effect of all.
-    max_grad_norm : float or None, default=None
+    max_grad_norm : float or None, default=0.01
         Largest norm of a gradient; longer ones are shortened.
     ema_decay : float or None, default=None
         Decay of an exponential moving average of the weights, which becomes the model;
@@ -224,7 +224,7 @@ class VariationalRestorer(NetworkRestorer):
         max_time: float | None = None,
         batch_size: int = 16,
         accumulation_steps: int = 1,
-        max_grad_norm: float | None = None,
+        max_grad_norm: float | None = 0.01,
         ema_decay: float | None = None,
         patch_size: int = 64,
         patches_per_epoch: int | str = "auto",

@@ -97,6 +97,7 @@ def test_it_learns_more_from_few_steps_than_adam():
         restorer = DeconvRestorer(
             optimizer=name,
             lr=2e-3,
+            max_grad_norm=None,
             max_epochs=10,
             module__width=16,
             patches_per_epoch=128,

@@ -328,3 +328,16 @@ def test_what_the_last_step_destroyed_is_no_model():
     restorer = small(lr=1e30, max_epochs=1, patches_per_epoch=4)
     with pytest.raises(ValueError, match="training diverged: the network answers"):
         restorer.fit(NOISY, CLEAN)
+
+
+def test_the_first_gradients_do_not_rule_the_steps():
+    """By default they are shortened: Adam would remember them for long."""
+    clean = make_dead_leaves(8, shape=(64, 64), random_state=0)
+    noisy = clean + np.random.default_rng(0).normal(0, 0.1, clean.shape).astype("f4")
+    scores = [
+        small(max_epochs=10, patches_per_epoch=128, patch_size=32, **options)
+        .fit(noisy[:6], clean[:6])
+        .score(noisy[6:], clean[6:])
+        for options in ({}, {"max_grad_norm": None})
+    ]
+    assert scores[0] > scores[1] + 0.5
