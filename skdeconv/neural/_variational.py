@@ -56,7 +56,7 @@ class VariationalRestorer(NetworkRestorer):
     optimizer : str or class, default="adam"
         ``"adam"``, ``"adamw"``, ``"muon"``, ``"nadam"``, ``"rmsprop"``, ``"sgd"``, or a
         subclass of ``torch.optim.Optimizer``.
-    lr : float, default=1e-3
+    lr : float, default=2e-3
         Largest learning rate.
     lr_schedule : {"cosine", "one_cycle", "plateau", "constant"}, default="cosine"
         How the learning rate evolves over the training: a rise over 5 % of the steps
@@ -218,7 +218,7 @@ class VariationalRestorer(NetworkRestorer):
         warmup: float = 0.3,
         n_draws: int = 32,
         optimizer: str | type[torch.optim.Optimizer] = "adam",
-        lr: float = 1e-3,
+        lr: float = 2e-3,
         lr_schedule: str = "cosine",
         max_epochs: int = 100,
         max_time: float | None = None,
