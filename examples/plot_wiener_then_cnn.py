@@ -9,7 +9,6 @@ network in the same ``Pipeline`` removes the noise that the filter amplified.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.pipeline import make_pipeline
-from skorch.callbacks import GradientNormClipping
 
 from skdeconv import DeconvRestorer, Degradation, WienerRestorer
 from skdeconv.datasets import load_photographs, make_dead_leaves
@@ -41,7 +40,6 @@ network = DeconvRestorer(
     batch_size=4,
     lr=4e-3,
     optimizer__betas=(0.9, 0.99),
-    callbacks=[("clip", GradientNormClipping(0.1))],
     augment=False,
     random_state=0,
 )

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from skorch.callbacks import GradientNormClipping
 
 from skdeconv._images import middle
 from skdeconv.benchmark._compare import compare
@@ -47,7 +46,7 @@ def default_restorers(*, quick: bool = False) -> dict:
         module__width=32,
         # Few, large steps: short memory and clipped gradients keep them stable.
         optimizer__betas=(0.9, 0.99),
-        callbacks=[("clip", GradientNormClipping(0.1))],
+        max_grad_norm=0.1,
         validation_fraction=0,
     )
     return {
