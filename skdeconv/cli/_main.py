@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+import warnings
+from contextlib import contextmanager
 
 import skdeconv
 
@@ -22,13 +24,25 @@ def main(argv: list[str] | None = None) -> int:
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:
-        return arguments.run(arguments)
+        with _plain_warnings():
+            return arguments.run(arguments)
     except (ValueError, OSError) as error:
         print(f"skdeconv: {error}", file=sys.stderr)
         return 2 if isinstance(error, ValueError) else 1
     except KeyboardInterrupt:
         print("skdeconv: interrupted", file=sys.stderr)
         return 130
+
+
+@contextmanager
+def _plain_warnings():
+    """Warnings without the lines of code, which say nothing here."""
+    usual = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"skdeconv: {message}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def _parser():

@@ -295,3 +295,16 @@ def test_module_and_version():
     run = [sys.executable, "-m", "skdeconv", "--version"]
     out = subprocess.run(run, capture_output=True, text=True, check=True).stdout
     assert out.startswith("skdeconv 0.")
+
+
+def test_warnings_are_plain_words(folder):
+    broken = np.tile(GREY, (2, 2))
+    broken[::9, ::9] = 255
+    Image.fromarray(broken).save(folder / "hot.png")
+    run = [sys.executable, "-m", "skdeconv", "restore", str(folder / "hot.png")]
+    run += ["-o", str(folder / "sharp.png"), "--method", "WienerRestorer"]
+    run += ["--blur", "gaussian:1"]
+    told = subprocess.run(run, capture_output=True, text=True, check=True).stderr
+    assert told.startswith("skdeconv: ")
+    assert "Pass a mask" in told
+    assert ".py" not in told
