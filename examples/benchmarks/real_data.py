@@ -101,7 +101,7 @@ def compare(title, observed, restorers, truth=None, measure=byte_psnr, pairs=Tru
     return shown
 
 
-def draw(path, rows, limits=None, n_columns=5):
+def draw(path, rows, limits=None, n_columns=6):
     """Draw rows of {caption: image}; limits of None are each image's own, above 0."""
     panels = [panel for row in rows for panel in row.items()]
     n_columns = min(n_columns, max(map(len, rows)))
