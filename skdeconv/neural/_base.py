@@ -347,7 +347,8 @@ class NetworkRestorer(BuildingMixin, MaterialMixin, KeepingMixin, BaseRestorer):
                 level = self.noise_std
             if isinstance(level, str):
                 seen = self._seen(x, weight)
-                level = automatic_noise_std(x, self.data_range_, seen)
+                psf = getattr(self, "psf_", None)
+                level = automatic_noise_std(x, self.data_range_, seen, psf=psf)
             level = torch.as_tensor(level, dtype=torch.float32) / self.data_range_
             if not (level >= 0).all():
                 raise ValueError(

@@ -67,7 +67,12 @@ class MaterialMixin:
         if self.degradation is not None:
             return "measured"
         levels = [
-            automatic_noise_std(x, self.data_range_, self._seen(x, weight))
+            automatic_noise_std(
+                x,
+                self.data_range_,
+                self._seen(x, weight),
+                psf=getattr(self, "psf_", None),
+            )
             for x, weight in batches(images, weights, self._compute_dtype)
         ]
         return torch.cat(levels).tolist()

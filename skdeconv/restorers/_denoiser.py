@@ -61,7 +61,8 @@ class Denoiser(BaseRestorer):
     def _estimate(self, x, weight):
         if self._only_denoises:
             return automatic_noise(x, self.data_range_, weight)[0]
-        return automatic_noise_std(x, self.data_range_, self._seen(x, weight))
+        seen = self._seen(x, weight)
+        return automatic_noise_std(x, self.data_range_, seen, psf=self.psf_)
 
     def _denoise(self, x: Tensor, noise_std: Tensor) -> Tensor:
         """Denoise a tensor whose images have these noise levels.

@@ -8,6 +8,7 @@ from numbers import Real
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from skdeconv._images import ImageBatch, as_images
@@ -24,22 +25,79 @@ NOISE_STD = [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})]
 # pixels, smaller ones are never sure, and where it is more than this part of the range.
 RELIABLE, PIXELS, NOTABLE = 0.4, 4096, 0.01
 
+# Noise that was smoothed, as by demosaicking, scaling or JPEG, has more power in coarse
+# pixels than white noise of its level. Behind a blur of at least this deviation it is
+# told from texture, which the blur has taken: by levels of coarse pixels that are so
+# many times too high, in images of at least so many pixels along an axis; and more
+# reliable than this and a quarter of what those of the pixels are, as smoothed noise
+# does not fill all directions.
+WIDE, EXCESS, LONG, SURE, DOUBT = 0.8, 1.7, 64, 0.375, 0.25
+
 
 def automatic_noise_std(
     x: Tensor,
     data_range: float,
     weight: Tensor | None = None,
     parameter: str = "noise_std",
+    psf: np.ndarray | None = None,
 ) -> Tensor:
     """Estimate the noise level of each image; warn where it cannot be known.
 
-    The warning tells to pass `parameter`.
+    The warning tells to pass `parameter`. Behind a blur it is the level of the white
+    noise that is as strong in coarse pixels, of which deblurring makes most.
     """
     level, reliability = estimate_noise_std(
         x, x.ndim - 2, weight=weight, return_reliability=True
     )
-    _warn_of_doubt(x, level, reliability, data_range, parameter)
-    return level
+    warn_of_doubt(x, level, reliability, data_range, parameter)
+    return level * smoothed_noise_factor(x, level, reliability, psf, weight)
+
+
+def smoothed_noise_factor(
+    x: Tensor,
+    level: Tensor,
+    reliability: Tensor,
+    psf: np.ndarray | None,
+    weight: Tensor | None = None,
+) -> Tensor:
+    """How many times stronger noise is in coarse pixels than white noise would be.
+
+    Parameters
+    ----------
+    x : Tensor of shape (batch, channels, *spatial)
+        Images.
+    level, reliability : Tensor of shape (batch,)
+        Noise level that their pixels show, and how far it is to be trusted.
+    psf : ndarray or None
+        What blurred them; without, texture cannot be told from smoothed noise.
+    weight : Tensor broadcastable to the shape of x, or None, default=None
+        Pixels of weight 0 are left out.
+
+    Returns
+    -------
+    factor : Tensor of shape (batch,)
+        1 where the noise is white, or where that is not plain.
+    """
+    one = torch.ones_like(level)
+    if psf is None or psf.ndim != 2 or min(x.shape[2:]) < LONG or _spread(psf) < WIDE:
+        return one
+    known = None if weight is None else (weight > 0).expand(x.shape).to(x)
+    coarse, sure = estimate_noise_std(
+        F.avg_pool2d(x, 2),
+        2,
+        weight=None if known is None else -F.max_pool2d(-known, 2),
+        return_reliability=True,
+    )
+    factor = 2 * coarse / level.clamp_min(torch.finfo(x.dtype).tiny)
+    plain = (factor > EXCESS) & (sure > SURE + DOUBT * reliability) & (level > 0)
+    return factor.where(plain, one)
+
+
+def _spread(psf):
+    """Standard deviation of a PSF, averaged over its axes."""
+    places = np.stack(np.meshgrid(*map(np.arange, psf.shape), indexing="ij"))
+    centre = (psf * places).sum((1, 2), keepdims=True)
+    return np.sqrt((psf * (places - centre) ** 2).sum() / psf.ndim)
 
 
 def automatic_noise(
@@ -69,7 +127,7 @@ def automatic_noise(
     )
     curve = estimate_noise_curve(x, x.ndim - 2, weight=weight)
     constant = torch.where(curve.grows, 0, level)
-    _warn_of_doubt(x, constant, reliability, data_range, "noise_std")
+    warn_of_doubt(x, constant, reliability, data_range, "noise_std")
     level = torch.where(curve.grows, curve.rms(x, weight), level)
     return level, curve.gain.where(curve.grows, 0), curve.offset.where(curve.grows, 1)
 
@@ -99,7 +157,7 @@ def denoise_stabilised(
     return inverse_anscombe(restored / scale + low, gain, offset)
 
 
-def _warn_of_doubt(x, level, reliability, data_range, parameter):
+def warn_of_doubt(x, level, reliability, data_range, parameter):
     doubtful = (reliability < RELIABLE) & (level > NOTABLE * data_range)
     if x.ndim > 3 and prod(x.shape[2:]) >= PIXELS and doubtful.any():
         warn_caller(

@@ -27,6 +27,7 @@ from skdeconv.restorers._noise import (
     automatic_noise_std,
     denoise_stabilised,
     pair_noise_std,
+    smoothed_noise_factor,
 )
 from skdeconv.restorers._strength import Choice, StrengthMixin, batches
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
@@ -263,7 +264,11 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
                 x = hide(x, weight)
                 if self._inverts:  # the choice of the strength warns
                     seen = self._seen(x, weight)
-                    levels.append(estimate_noise_std(x, x.ndim - 2, weight=seen))
+                    found = estimate_noise_std(
+                        x, x.ndim - 2, weight=seen, return_reliability=True
+                    )
+                    factor = smoothed_noise_factor(x, *found, self.psf_, seen)
+                    levels.append(found[0] * factor)
                 else:
                     levels.append(automatic_noise(x, self.data_range_)[0])
             return torch.cat(levels).cpu().numpy()
@@ -274,7 +279,8 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         if noise_std is None and np.ndim(getattr(self, "noise_std_", [])) == 0:
             noise_std = self.noise_std_
         if noise_std is None:
-            return automatic_noise_std(x, self.data_range_, self._seen(x, weight))
+            seen = self._seen(x, weight)
+            return automatic_noise_std(x, self.data_range_, seen, psf=self.psf_)
         return torch.as_tensor(noise_std, dtype=x.dtype, device=x.device).expand(len(x))
 
     def _solve(self, x, strength, noise_std=None, weight=None) -> Tensor:

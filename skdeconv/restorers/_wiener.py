@@ -229,7 +229,7 @@ class WienerRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
                 return torch.as_tensor(level, dtype=x.dtype, device=x.device).expand(
                     len(x)
                 )
-        return automatic_noise_std(x, self.data_range_, weight)
+        return automatic_noise_std(x, self.data_range_, weight, psf=self.psf_)
 
     def _penalty(self, x, noise_std, weight):
         """The regulariser as the solver takes it."""
