@@ -3,6 +3,8 @@
     python train_denoiser.py PHOTOGRAPHS... --out denoiser_grey.safetensors --channels 1
     python train_denoiser.py PHOTOGRAPHS... --out denoiser_colour.safetensors \
         --channels 3 --start denoiser_grey.safetensors
+    python train_denoiser.py PHOTOGRAPHS... --out deeper.safetensors \
+        --start denoiser_grey.safetensors --blocks 4 2 2 --batch-size 16
 
 White Gaussian noise of a level between 0 and 55 of 255, drawn anew for every patch, is
 added to random patches; the network is told the level. Photographs are files or folders
