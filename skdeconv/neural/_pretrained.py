@@ -154,9 +154,9 @@ class PretrainedDenoiser(Denoiser):
     channel is restored by itself by the grey network. It was trained for levels from 0
     to 55/255 of the range; being free of offsets it answers in proportion, so that dark
     images of a smaller range need no scaling. Planes that lie outside of the range,
-    such as those of mean 0, are moved into it meanwhile. Where the level is 0 pixels
-    stay as they are. What the weights were trained on, and how they compare, is told by
-    the model card in the user guide.
+    such as those of mean 0, are moved into it meanwhile. Constant images, and pixels
+    where the level is 0, stay as they are. What the weights were trained on, and how
+    they compare, is told by the model card in the user guide.
 
     References
     ----------
@@ -409,7 +409,10 @@ class PretrainedDenoiser(Denoiser):
             stable = anscombe(x, self.gain, level.square())
             restored = self._apply(stable, torch.ones_like(x))
             return inverse_anscombe(restored, self.gain, level.square())
-        return torch.where(level > 0, self._apply(x, level), x)
+        # The network would change a constant image a little, near its borders.
+        axes = tuple(range(2, x.ndim))
+        varies = x.amin(axes, keepdim=True) < x.amax(axes, keepdim=True)
+        return torch.where((level > 0) & varies, self._apply(x, level), x)
 
     def _apply(self, x, level):
         """Apply the network to planes, piece by piece."""

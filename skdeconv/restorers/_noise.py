@@ -38,18 +38,18 @@ def automatic_noise_std(
     x: Tensor,
     data_range: float,
     weight: Tensor | None = None,
-    parameter: str = "noise_std",
+    *,
     psf: np.ndarray | None = None,
 ) -> Tensor:
     """Estimate the noise level of each image; warn where it cannot be known.
 
-    The warning tells to pass `parameter`. Behind a blur it is the level of the white
-    noise that is as strong in coarse pixels, of which deblurring makes most.
+    Behind a blur it is the level of the white noise that is as strong in coarse pixels,
+    of which deblurring makes most.
     """
     level, reliability = estimate_noise_std(
         x, x.ndim - 2, weight=weight, return_reliability=True
     )
-    warn_of_doubt(x, level, reliability, data_range, parameter)
+    warn_of_doubt(x, level, reliability, data_range, "noise_std")
     return level * smoothed_noise_factor(x, level, reliability, psf, weight)
 
 
