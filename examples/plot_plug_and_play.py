@@ -23,6 +23,7 @@ from skdeconv import (
 )
 from skdeconv.datasets import load_photographs
 from skdeconv.degradations import GaussianNoise, PoissonNoise
+from skdeconv.metrics import psnr
 from skdeconv.operators import Blur, gaussian_psf
 
 # %%
@@ -67,7 +68,7 @@ rng = np.random.default_rng(0)
 
 
 def threads():
-    smooth = gaussian_filter(rng.standard_normal((40, 80, 80)), (2, 4, 4))
+    smooth = gaussian_filter(rng.standard_normal((36, 72, 72)), (2, 4, 4))
     return np.exp(-((smooth / smooth.std() / 0.12) ** 2)) + 0.05
 
 
@@ -94,8 +95,9 @@ shown = {"observed": observed[0, middle]}
 for name, restorer in restorers.items():
     learns = name == "unrolled"
     restorer.fit(np.stack([threads() for _ in range(4)]) if learns else observed)
-    score = restorer.score(observed, truth)
+    restored = restorer.predict(observed)
+    score = psnr(truth, restored, data_range=1.0)
     print(f"{name:16} {score:.2f} dB")
-    shown[f"{name}, {score:.1f} dB"] = restorer.predict(observed)[0, middle]
+    shown[f"{name}, {score:.1f} dB"] = restored[0, middle]
 shown["truth"] = truth[0, middle]
 draw(shown, 1.0)
