@@ -32,7 +32,7 @@ from skdeconv.solvers._plug_and_play import LEAST, falling_levels
 
 # Images whose turns do not settle are tried again, so often, as if their noise were so
 # many times stronger.
-RETRIES, ROUGHER = 2, 4.0
+RETRIES, ROUGHER = 3, 4.0
 
 
 class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
@@ -101,7 +101,7 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
         If the turns did not settle on an image: the denoiser still changed it by more
         than the noise level, since PSF, operator or `noise_std` do not fit the data.
         Such an image is restored once more as if its noise were four times stronger,
-        twice at most.
+        three times at most.
 
     See Also
     --------

@@ -23,7 +23,7 @@ BOUND = 4.0
 # At the end it changes an image by 0.2 to 0.8 of its level, where data, operator and
 # noise agree, and by 2 to 8 where something is amplified with every turn that they do
 # not explain. A noise level that is too low by a third is no reason yet.
-SETTLED = 1.2
+SETTLED = 1.0
 
 # Pixels that no data pull back follow the denoiser this much farther: what is known
 # spreads into holes in half the turns.
@@ -75,7 +75,7 @@ def plug_and_play(
     -------
     result : SolverResult
         Images in the operator's domain. An image converged if the last change by the
-        denoiser was less than 1.2 of its level; more means that operator or noise
+        denoiser was less than its level; more means that operator or noise
         level do not fit the data. A change of more than four times the level is cut to
         that, and an answer that is not finite left out; neither converges.
 
