@@ -1,5 +1,7 @@
 """Signals, volumes and channels as planes, and planes in tiles."""
 
+from itertools import product
+
 import pytest
 import torch
 
@@ -39,7 +41,7 @@ def test_tiles_make_no_difference(size):
 
 @pytest.mark.parametrize(
     ("width", "n_blocks"),
-    [(3, 1), (3, 2), ((3, 4), 2), ((2, 3, 4, 4), 1), ((2, 3, 4), (2, 0, 1))],
+    [*product([3, (3, 4), (2, 3, 4, 4)], [1, 2]), ((2, 3, 4), (2, 0, 1))],
 )
 def test_reach(width, n_blocks):
     network = UNet(1, 1, width=width, n_blocks=n_blocks).double()
