@@ -81,20 +81,20 @@ restorers = {
     "Richardson-Lucy": RichardsonLucyRestorer(psf),
     "block matching": BlockMatchingRestorer(psf),
     "plug-and-play": PlugAndPlayRestorer(psf, max_iter=8),
-    "unrolled": UnrolledRestorer(
-        psf,
-        degradation=degrade,
-        data_range=1.0,
-        patch_size=40,
-        max_time=40,
-        random_state=0,
-    ),
 }
+for restorer in restorers.values():
+    restorer.fit(observed)
+restorers["unrolled"] = UnrolledRestorer(
+    psf,
+    degradation=degrade,
+    data_range=1.0,
+    patch_size=40,
+    max_time=40,
+    random_state=0,
+).fit(np.stack([threads() for _ in range(4)]))
 middle = truth.shape[1] // 2
 shown = {"observed": observed[0, middle]}
 for name, restorer in restorers.items():
-    learns = name == "unrolled"
-    restorer.fit(np.stack([threads() for _ in range(4)]) if learns else observed)
     restored = restorer.predict(observed)
     score = psnr(truth, restored, data_range=1.0)
     print(f"{name:16} {score:.2f} dB")

@@ -39,7 +39,7 @@ from skdeconv.neural._schedule import SCHEDULES, LearningRate
 from skdeconv.neural._supervision import Supervised
 from skdeconv.operators._psf import check_psf
 from skdeconv.restorers._base import DATA_RANGE, NDIM, BaseRestorer
-from skdeconv.restorers._noise import NOISE_STD, automatic_noise_std
+from skdeconv.restorers._noise import NOISE_STD
 
 # An epoch takes at least this many steps, so that a handful of images still trains.
 MIN_BATCHES = 16
@@ -346,9 +346,7 @@ class NetworkRestorer(BuildingMixin, MaterialMixin, KeepingMixin, BaseRestorer):
             if level is None:
                 level = self.noise_std
             if isinstance(level, str):
-                seen = self._seen(x, weight)
-                psf = getattr(self, "psf_", None)
-                level = automatic_noise_std(x, self.data_range_, seen, psf=psf)
+                level = self._automatic_noise_std(x, weight)
             level = torch.as_tensor(level, dtype=torch.float32) / self.data_range_
             if not (level >= 0).all():
                 raise ValueError(

@@ -8,7 +8,6 @@ import torch
 
 from skdeconv.neural._patches import TrainingImages
 from skdeconv.restorers._base import hide
-from skdeconv.restorers._noise import automatic_noise_std
 from skdeconv.restorers._strength import batches
 
 
@@ -67,12 +66,7 @@ class MaterialMixin:
         if self.degradation is not None:
             return "measured"
         levels = [
-            automatic_noise_std(
-                x,
-                self.data_range_,
-                self._seen(x, weight),
-                psf=getattr(self, "psf_", None),
-            )
+            self._automatic_noise_std(x, weight)
             for x, weight in batches(images, weights, self._compute_dtype)
         ]
         return torch.cat(levels).tolist()

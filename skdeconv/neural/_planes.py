@@ -50,14 +50,14 @@ def as_planes(x: Tensor, in_colour: bool) -> tuple[Tensor, Callable[[Tensor], Te
     return x.reshape(-1, 1, *shape[2:]), lambda answer: answer.reshape(shape)
 
 
-def into_range(planes: Tensor, level: Tensor, data_range: float) -> Tensor:
+def into_range(planes: Tensor, level: Tensor | float, data_range: float) -> Tensor:
     """Offsets that bring planes to where a network knows them, into a range.
 
     Parameters
     ----------
     planes : Tensor of shape (n, channels, height, width)
         Noisy planes; those that lie within the range already get an offset of 0.
-    level : Tensor of shape (n, 1, 1, 1)
+    level : Tensor of shape (n, 1, 1, 1) or float
         Their noise levels.
     data_range : float
         Span of the intensities.

@@ -349,7 +349,7 @@ class PretrainedDenoiser(Denoiser):
             stacks = list(self._stacks(images))
             levels = np.broadcast_to(self.noise_std_, len(images))
             offsets = [
-                self._offset(stack, stack.new_full((len(stack), 1, 1, 1), level))
+                into_range(stack, float(level), self.data_range_)
                 for stack, level in zip(stacks, levels, strict=True)
             ]
             clean = None
@@ -419,7 +419,10 @@ class PretrainedDenoiser(Denoiser):
         planes, back = as_planes(x, self._in_colour)
         levels, _ = as_planes(level, self._in_colour)
         levels = levels.square().mean(1, keepdim=True).sqrt()
-        offset = self._offset(planes, levels)
+        offset = 0
+        if self.gain is None:  # photons are where photographs are
+            level = levels.mean((1, 2, 3), keepdim=True)
+            offset = into_range(planes, level, self.data_range_)
         module = self.network_.net_.module_
         reach = getattr(module, "reach", None)
         return back(
@@ -433,10 +436,3 @@ class PretrainedDenoiser(Denoiser):
             )
             - offset
         )
-
-    def _offset(self, planes, levels):
-        """What brings planes to where photographs are; those of photons are there."""
-        if self.gain is not None:
-            return 0
-        level = levels.mean((1, 2, 3), keepdim=True)
-        return into_range(planes, level, self.data_range_)

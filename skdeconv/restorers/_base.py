@@ -23,6 +23,7 @@ from skdeconv.metrics._psnr import image_psnr
 from skdeconv.operators import Blur, Identity, LinearOperator
 from skdeconv.operators._psf import check_psf
 from skdeconv.operators._scene import image_shape
+from skdeconv.restorers._noise import automatic_noise_std
 from skdeconv.solvers._filling import fill_in
 
 NDIM = [Interval(Integral, 1, 3, closed="both")]
@@ -278,6 +279,11 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
         if getattr(self, "operator", None) is None:
             return weight
         return seen_by(self.operator, x) * (1 if weight is None else weight)
+
+    def _automatic_noise_std(self, x: Tensor, weight: Tensor | None) -> Tensor:
+        """Estimate the noise level of each image, where it shows anything."""
+        seen = self._seen(x, weight)
+        return automatic_noise_std(x, self.data_range_, seen, psf=self.psf_)
 
     def _check_data(self, X, y, mask, *, reset: bool):
         """Validate images, clean ones and weights of pixels, to learn from them."""

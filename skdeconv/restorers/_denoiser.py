@@ -8,7 +8,6 @@ from torch import Tensor
 from skdeconv.restorers._base import BaseRestorer, hide
 from skdeconv.restorers._noise import (
     automatic_noise,
-    automatic_noise_std,
     denoise_stabilised,
     pair_noise_std,
 )
@@ -61,8 +60,7 @@ class Denoiser(BaseRestorer):
     def _estimate(self, x, weight):
         if self._only_denoises:
             return automatic_noise(x, self.data_range_, weight)[0]
-        seen = self._seen(x, weight)
-        return automatic_noise_std(x, self.data_range_, seen, psf=self.psf_)
+        return self._automatic_noise_std(x, weight)
 
     def _denoise(self, x: Tensor, noise_std: Tensor) -> Tensor:
         """Denoise a tensor whose images have these noise levels.

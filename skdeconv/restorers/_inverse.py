@@ -2,12 +2,11 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from skdeconv.estimation import cross_validate, estimate_noise_std
 from skdeconv.operators._scene import crop
-from skdeconv.restorers._noise import automatic_noise_std, smoothed_noise_factor
-from skdeconv.restorers._strength import Choice, StrengthMixin
+from skdeconv.restorers._noise import noise_behind
+from skdeconv.restorers._strength import Choice, StrengthMixin, join_choices
 from skdeconv.solvers import SolverResult
 
 # Pixels that the strength is chosen on: the middle of larger images.
@@ -64,24 +63,16 @@ class InverseMixin(StrengthMixin):
             part = None if weight is None else weight[i : i + 1]
             told = level[i : i + 1] if known else None
             choices.append(self._choose_together(x[i : i + 1], told, part))
-        size = max(choice.values.shape[1] for choice in choices)
-        values, criterion = (
-            torch.cat([pad(c, (0, size - c.shape[1]), value=torch.nan) for c in curves])
-            for curves in zip(*((c.values, c.criterion) for c in choices), strict=True)
-        )
-        return Choice(torch.cat([c.value for c in choices]), values, criterion)
+        return join_choices(choices)
 
     def _smoothed_noise(self, x, weight):
-        """Levels of noise that cross-validation would take for image, else NaN."""
+        """Levels of noise that cross-validation would take for structure, else NaN."""
         if self.psf_ is None:
             return None
-        found = estimate_noise_std(
-            x, x.ndim - 2, weight=weight, return_reliability=True
-        )
-        factor = smoothed_noise_factor(x, *found, self.psf_, weight)
+        level, _, factor = noise_behind(self.psf_, x, weight)
         if (factor == 1).all():
             return None
-        return torch.where(factor > 1, factor * found[0], torch.nan)
+        return torch.where(factor > 1, factor * level, torch.nan)
 
     def _choose_together(self, x, noise_std, weight) -> Choice:
         dtype, x = x.dtype, x.float()  # is enough to compare strengths
@@ -112,7 +103,7 @@ class InverseMixin(StrengthMixin):
         if noise_std is not None:
             noise_std = torch.as_tensor(noise_std).to(x).expand(len(x))
         elif self._criterion == "sure":
-            noise_std = automatic_noise_std(x, self.data_range_, weight, psf=self.psf_)
+            noise_std = self._automatic_noise_std(x, weight)
         level = noise_std
         if noise_std is None and (self.operator is not None or weight is not None):
             level = spread / 20  # what is missing would pass for noise

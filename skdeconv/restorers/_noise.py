@@ -46,11 +46,23 @@ def automatic_noise_std(
     Behind a blur it is the level of the white noise that is as strong in coarse pixels,
     of which deblurring makes most.
     """
+    level, reliability, factor = noise_behind(psf, x, weight)
+    warn_of_doubt(x, level, reliability, data_range, "noise_std")
+    return level * factor
+
+
+def noise_behind(
+    psf: np.ndarray | None, x: Tensor, weight: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Noise level of each image, its reliability, and how much more coarse pixels have.
+
+    The arguments and the last answer are those of :func:`smoothed_noise_factor`.
+    """
     level, reliability = estimate_noise_std(
         x, x.ndim - 2, weight=weight, return_reliability=True
     )
-    warn_of_doubt(x, level, reliability, data_range, "noise_std")
-    return level * smoothed_noise_factor(x, level, reliability, psf, weight)
+    factor = smoothed_noise_factor(x, level, reliability, psf, weight)
+    return level, reliability, factor
 
 
 def smoothed_noise_factor(

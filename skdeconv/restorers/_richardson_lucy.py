@@ -8,11 +8,11 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from skdeconv._params import Interval, StrOptions
-from skdeconv.estimation import estimate_noise_std, estimate_noise_variance
+from skdeconv.estimation import estimate_noise_variance
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.operators._grids import frame
 from skdeconv.restorers._base import DATA_RANGE, BaseRestorer
-from skdeconv.restorers._noise import smoothed_noise_factor, warn_of_doubt
+from skdeconv.restorers._noise import noise_behind, warn_of_doubt
 from skdeconv.restorers._stopping import StoppingMixin
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import richardson_lucy, richardson_lucy_of_least_risk
@@ -203,15 +203,13 @@ class RichardsonLucyRestorer(VaryingPSFMixin, StoppingMixin, BaseRestorer):
         }
 
     def _run(self, x, weight, noise_std=None):
-        found = estimate_noise_std(
-            x, self.psf_.ndim, weight=weight, return_reliability=True
-        )
-        warn_of_doubt(x, *found, self.data_range_, "max_iter")
-        factor = smoothed_noise_factor(x, *found, self.psf_, weight).square()
+        level, reliability, factor = noise_behind(self.psf_, x, weight)
+        warn_of_doubt(x, level, reliability, self.data_range_, "max_iter")
+        line = estimate_noise_variance(x, self.psf_.ndim, weight)
         return richardson_lucy_of_least_risk(
             x,
             self._blur(),
-            [v * factor for v in estimate_noise_variance(x, self.psf_.ndim, weight)],
+            tuple(variance * factor.square() for variance in line),
             weight=weight,
             max_iter=BUDGET,
             **self._options(),

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from skdeconv._params import Interval, RandomState, StrOptions, draw_seed
-from skdeconv.estimation import estimate_noise_std, sparse_alpha
+from skdeconv.estimation import sparse_alpha
 from skdeconv.operators import LinearOperator
 from skdeconv.operators._scene import crop
 from skdeconv.restorers._base import (
@@ -24,10 +24,9 @@ from skdeconv.restorers._base import (
 from skdeconv.restorers._noise import (
     NOISE_STD,
     automatic_noise,
-    automatic_noise_std,
     denoise_stabilised,
+    noise_behind,
     pair_noise_std,
-    smoothed_noise_factor,
 )
 from skdeconv.restorers._strength import Choice, StrengthMixin, batches
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
@@ -264,11 +263,8 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
                 x = hide(x, weight)
                 if self._inverts:  # the choice of the strength warns
                     seen = self._seen(x, weight)
-                    found = estimate_noise_std(
-                        x, x.ndim - 2, weight=seen, return_reliability=True
-                    )
-                    factor = smoothed_noise_factor(x, *found, self.psf_, seen)
-                    levels.append(found[0] * factor)
+                    level, _, factor = noise_behind(self.psf_, x, seen)
+                    levels.append(level * factor)
                 else:
                     levels.append(automatic_noise(x, self.data_range_)[0])
             return torch.cat(levels).cpu().numpy()
@@ -279,8 +275,7 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         if noise_std is None and np.ndim(getattr(self, "noise_std_", [])) == 0:
             noise_std = self.noise_std_
         if noise_std is None:
-            seen = self._seen(x, weight)
-            return automatic_noise_std(x, self.data_range_, seen, psf=self.psf_)
+            return self._automatic_noise_std(x, weight)
         return torch.as_tensor(noise_std, dtype=x.dtype, device=x.device).expand(len(x))
 
     def _solve(self, x, strength, noise_std=None, weight=None) -> Tensor:

@@ -47,7 +47,7 @@ class StoppingMixin:
                     for x, weight in batches(images, weights)
                 ]
                 self.n_iter_ = torch.cat([run.n_iter for run in runs]).cpu().numpy()
-                curve = stack_rows([run.risk for run in runs])
+                curve = stack_rows([run.risk for run in runs]).cpu().numpy()
         self.criterion_ = criterion
         steps = np.arange(1, curve.shape[1] + 1)
         steps = np.broadcast_to(steps, curve.shape).copy()

@@ -73,12 +73,13 @@ class StrengthMixin:
                     self._choose_soundly(hide(x, weight), weight=weight)
                     for x, weight in batches(images, weights)
                 ]
+            choice = join_choices(choices)
             self._keep(
-                torch.cat([c.value for c in choices]).cpu().numpy(),
+                choice.value.cpu().numpy(),
                 self._criterion,
                 {
-                    self._strength: stack_rows([c.values for c in choices]),
-                    "criterion": stack_rows([c.criterion for c in choices]),
+                    self._strength: choice.values.cpu().numpy(),
+                    "criterion": choice.criterion.cpu().numpy(),
                 },
             )
 
@@ -146,4 +147,13 @@ def stack_rows(parts):
         torch.nn.functional.pad(part, (0, n - part.shape[1]), value=float("nan"))
         for part in parts
     ]
-    return torch.cat(padded).cpu().numpy()
+    return torch.cat(padded)
+
+
+def join_choices(choices: list[Choice]) -> Choice:
+    """The choices for images of several chunks as those of one."""
+    return Choice(
+        torch.cat([choice.value for choice in choices]),
+        stack_rows([choice.values for choice in choices]),
+        stack_rows([choice.criterion for choice in choices]),
+    )

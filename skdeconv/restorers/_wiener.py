@@ -14,7 +14,7 @@ from skdeconv.estimation import image_power, linear_risks, lowest, periodogram
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.operators._fourier import radial_frequency
 from skdeconv.restorers._base import DATA_RANGE, NDIM, PSF, BaseRestorer
-from skdeconv.restorers._noise import NOISE_STD, automatic_noise_std, pair_noise_std
+from skdeconv.restorers._noise import NOISE_STD, pair_noise_std
 from skdeconv.restorers._strength import Choice, StrengthMixin
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import wiener
@@ -229,7 +229,7 @@ class WienerRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
                 return torch.as_tensor(level, dtype=x.dtype, device=x.device).expand(
                     len(x)
                 )
-        return automatic_noise_std(x, self.data_range_, weight, psf=self.psf_)
+        return self._automatic_noise_std(x, weight)
 
     def _penalty(self, x, noise_std, weight):
         """The regulariser as the solver takes it."""

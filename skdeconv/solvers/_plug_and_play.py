@@ -22,7 +22,7 @@ FIRST, LEAST = 49 / 255, 2e-3
 BOUND = 4.0
 # At the end it changes an image by 0.2 to 0.8 of its level, where data, operator and
 # noise agree, and by 2 to 8 where something is amplified with every turn that they do
-# not explain. A noise level that is too low by a third is no reason yet.
+# not explain. A noise level that is too low by a fifth is no reason yet.
 SETTLED = 1.0
 
 # Pixels that no data pull back follow the denoiser this much farther: what is known
