@@ -4,7 +4,7 @@ All networks see the same photographs with the same noise, drawn once, for the s
 number of steps. Protocol of the test: clean 8-bit images plus white Gaussian noise that
 is neither clipped nor rounded; the answer is clipped and rounded; PSNR for a peak of
 255, averaged over the images.
-``python self_supervision.py PHOTOGRAPHS TEST [--epochs 10] [--std 25]``
+``python self_supervision.py PHOTOGRAPHS TEST [--epochs 10] [--std 25] [--width 16]``
 """
 
 import argparse
@@ -18,8 +18,9 @@ from denoising_training import score
 from skdeconv import DeconvRestorer
 
 
-def restorer(epochs, **parameters):
+def restorer(epochs, width, **parameters):
     return DeconvRestorer(
+        module__width=width,
         ema_decay=0.999,
         batch_size=8,
         patch_size=96,
@@ -38,6 +39,7 @@ def main():
     parser.add_argument("test", type=Path)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--std", type=float, default=25)
+    parser.add_argument("--width", type=int, default=16)
     parser.add_argument(
         "--only", nargs="*", default=[None, "sure", "neighbor2neighbor", "noise2void"]
     )
@@ -54,7 +56,7 @@ def main():
         if supervision == "sure":
             options["noise_std"] = arguments.std
         start = time.perf_counter()
-        model = restorer(arguments.epochs, **options)
+        model = restorer(arguments.epochs, arguments.width, **options)
         model.fit(noisy, clean if supervision is None else None)
         seconds = time.perf_counter() - start
         restored, _ = score(model, test, arguments.std)

@@ -2,6 +2,7 @@
 
 from skdeconv.estimation._cross_validation import cross_validate
 from skdeconv.estimation._curves import lowest
+from skdeconv.estimation._misfit import unexplained_noise_std
 from skdeconv.estimation._noise import estimate_noise_std
 from skdeconv.estimation._noise_curve import NoiseCurve, estimate_noise_curve
 from skdeconv.estimation._poisson import estimate_noise_variance
@@ -32,4 +33,5 @@ __all__ = [
     "periodogram",
     "risk_scorer",
     "sparse_alpha",
+    "unexplained_noise_std",
 ]

@@ -8,6 +8,7 @@ from torch import Tensor
 from skdeconv.restorers._base import BaseRestorer, hide
 from skdeconv.restorers._noise import (
     automatic_noise,
+    check_told_noise,
     denoise_stabilised,
     pair_noise_std,
 )
@@ -50,6 +51,8 @@ class Denoiser(BaseRestorer):
             return denoise_stabilised(denoise, x, self.data_range_, weight)
         if noise_std is None:
             noise_std = self._estimate(x, weight)
+        else:
+            check_told_noise(noise_std, self.psf_, x, self.data_range_, weight)
         level = torch.as_tensor(noise_std, dtype=x.dtype, device=x.device)
         return denoise(x, level.expand(len(x)) if level.ndim < 2 else level)
 

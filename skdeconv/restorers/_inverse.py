@@ -5,12 +5,9 @@ from torch import Tensor
 
 from skdeconv.estimation import cross_validate, estimate_noise_std
 from skdeconv.operators._scene import crop
-from skdeconv.restorers._noise import noise_behind
+from skdeconv.restorers._noise import middle, noise_behind, warn_of_misfit
 from skdeconv.restorers._strength import Choice, StrengthMixin, join_choices
 from skdeconv.solvers import SolverResult
-
-# Pixels that the strength is chosen on: the middle of larger images.
-SAMPLE = 2**16
 
 
 class InverseMixin(StrengthMixin):
@@ -55,7 +52,7 @@ class InverseMixin(StrengthMixin):
     def _choose(self, x, noise_std=None, weight=None) -> Choice:
         level = None
         if noise_std is None and self._criterion == "gcv" and self.operator is None:
-            level = self._smoothed_noise(x, weight)
+            level = self._hidden_noise(x, weight)
         if level is None:
             return self._choose_together(x, noise_std, weight)
         choices = []
@@ -65,20 +62,21 @@ class InverseMixin(StrengthMixin):
             choices.append(self._choose_together(x[i : i + 1], told, part))
         return join_choices(choices)
 
-    def _smoothed_noise(self, x, weight):
+    def _hidden_noise(self, x, weight):
         """Levels of noise that cross-validation would take for structure, else NaN."""
         if self.psf_ is None:
             return None
-        level, _, factor = noise_behind(self.psf_, x, weight)
-        if (factor == 1).all():
+        noise = noise_behind(self.psf_, x, self.data_range_, weight)
+        if noise.plain.all():
             return None
-        return torch.where(factor > 1, factor * level, torch.nan)
+        warn_of_misfit(noise.unexplained)
+        return torch.where(noise.plain, torch.nan, noise.total)
 
     def _choose_together(self, x, noise_std, weight) -> Choice:
         dtype, x = x.dtype, x.float()  # is enough to compare strengths
         weight = None if weight is None else weight.float()
         if self.operator is None:
-            x, weight = (_middle(v, self.psf_) for v in (x, weight))
+            x, weight = (middle(v, self.psf_) for v in (x, weight))
         spread = x.flatten(1).std(1, correction=0)
         noise_std, level = self._levels(x, spread, noise_std, weight)
         operator, weight = self._operator(), self._seen(x, weight)
@@ -110,16 +108,3 @@ class InverseMixin(StrengthMixin):
         elif noise_std is None:
             level = estimate_noise_std(x, x.ndim - 2)
         return noise_std, torch.maximum(level, spread / 1000)
-
-
-def _middle(x, psf):
-    """Cut out the middle of larger images, not narrower than twice the PSF."""
-    if x is None:
-        return None
-    ndim = x.ndim - 2
-    size = round(SAMPLE ** (1 / ndim))
-    support = (1,) * ndim if psf is None else psf.shape
-    edges = [
-        (n, min(n, max(size, 2 * k))) for n, k in zip(x.shape[2:], support, strict=True)
-    ]
-    return x[(..., *(slice((n - m) // 2, (n + m) // 2) for n, m in edges))]

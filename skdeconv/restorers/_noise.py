@@ -1,7 +1,7 @@
 """The noise level: given, measured on pairs or estimated."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import repeat
 from math import prod
 from numbers import Real
@@ -14,8 +14,12 @@ from torch import Tensor
 from skdeconv._images import ImageBatch, as_images
 from skdeconv._params import Interval, StrOptions
 from skdeconv._warnings import warn_caller
-from skdeconv.estimation import estimate_noise_curve, estimate_noise_std
-from skdeconv.exceptions import NoiseWarning
+from skdeconv.estimation import (
+    estimate_noise_curve,
+    estimate_noise_std,
+    unexplained_noise_std,
+)
+from skdeconv.exceptions import NoiseWarning, PSFWarning
 from skdeconv.operators import Blur
 from skdeconv.solvers import anscombe, inverse_anscombe
 
@@ -33,6 +37,11 @@ RELIABLE, PIXELS, NOTABLE = 0.4, 4096, 0.01
 # does not fill all directions.
 WIDE, EXCESS, LONG, SURE, DOUBT = 0.8, 1.7, 64, 0.375, 0.25
 
+# Whether a PSF fits is told in the middle of larger images, of so many pixels if it
+# holds the PSF twice, but not of more than the second number. Noise counts as at least
+# this part of the range, somewhat more than rounding makes.
+SAMPLE, MOST, ROUNDED = 2**16, 2**20, 1.2e-3
+
 
 def automatic_noise_std(
     x: Tensor,
@@ -46,23 +55,120 @@ def automatic_noise_std(
     Behind a blur it is the level of the white noise that is as strong in coarse pixels,
     of which deblurring makes most.
     """
-    level, reliability, factor = noise_behind(psf, x, weight)
-    warn_of_doubt(x, level, reliability, data_range, "noise_std")
-    return level * factor
+    noise = noise_behind(psf, x, data_range, weight)
+    warn_of_doubt(x, noise.level, noise.reliability, data_range, "noise_std")
+    warn_of_misfit(noise.unexplained)
+    return noise.total
+
+
+@dataclass(frozen=True)
+class NoiseBehind:
+    """Noise of each image, as undoing a blur will meet it.
+
+    Parameters
+    ----------
+    level, reliability : Tensor of shape (batch,)
+        Noise level that the pixels show, and how far it is to be trusted.
+    factor : Tensor of shape (batch,)
+        How many times more of it coarse pixels have than of white noise.
+    unexplained : Tensor of shape (batch,)
+        Level of what the blur does not explain.
+    """
+
+    level: Tensor
+    reliability: Tensor
+    factor: Tensor
+    unexplained: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """Level of white noise that is as strong where deblurring makes most of it."""
+        return torch.hypot(self.factor * self.level, self.unexplained)
+
+    @property
+    def plain(self) -> Tensor:
+        """Whether it is the level that the pixels show."""
+        return (self.factor == 1) & (self.unexplained == 0)
 
 
 def noise_behind(
-    psf: np.ndarray | None, x: Tensor, weight: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Noise level of each image, its reliability, and how much more coarse pixels have.
+    psf: np.ndarray | None, x: Tensor, data_range: float, weight: Tensor | None = None
+) -> NoiseBehind:
+    """Estimate the noise of blurred images, and what else will pass for it.
 
-    The arguments and the last answer are those of :func:`smoothed_noise_factor`.
+    The arguments are those of :func:`smoothed_noise_factor` and the span of the
+    intensities.
     """
     level, reliability = estimate_noise_std(
         x, x.ndim - 2, weight=weight, return_reliability=True
     )
     factor = smoothed_noise_factor(x, level, reliability, psf, weight)
-    return level, reliability, factor
+    unexplained = unexplained_by(psf, x, factor * level, data_range, weight)
+    return NoiseBehind(level, reliability, factor, unexplained)
+
+
+def unexplained_by(
+    psf: np.ndarray | None,
+    x: Tensor,
+    noise_std: Tensor,
+    data_range: float,
+    weight: Tensor | None = None,
+) -> Tensor:
+    """Level of what a PSF does not explain, beside the noise; 0 where it is not plain.
+
+    Images are judged by their middle. Signals have too few waves to tell, and missing
+    pixels make waves of their own.
+    """
+    nothing = torch.zeros_like(noise_std)
+    if psf is None or psf.ndim == 1 or weight is not None:
+        return nothing
+    part = middle(x, psf)
+    if min(part.shape[2:]) < LONG and psf.ndim == 2 or part[0, 0].numel() > MOST:
+        return nothing
+    least = noise_std.double().clamp_min(ROUNDED * data_range)
+    return unexplained_noise_std(part.double(), psf, least).to(noise_std)
+
+
+def middle(x: Tensor | None, psf: np.ndarray | None) -> Tensor | None:
+    """Cut out the middle of larger images, not narrower than twice the PSF."""
+    if x is None:
+        return None
+    ndim = x.ndim - 2
+    size = round(SAMPLE ** (1 / ndim))
+    support = (1,) * ndim if psf is None else psf.shape
+    edges = [
+        (n, min(n, max(size, 2 * k))) for n, k in zip(x.shape[2:], support, strict=True)
+    ]
+    return x[(..., *(slice((n - m) // 2, (n + m) // 2) for n, m in edges))]
+
+
+def check_told_noise(
+    noise_std: Tensor | float | str,
+    psf: np.ndarray | None,
+    x: Tensor,
+    data_range: float,
+    weight: Tensor | None = None,
+) -> None:
+    """Warn where told noise levels leave it plain that a PSF does not fit."""
+    if isinstance(noise_std, str) or psf is None:
+        return
+    level = torch.as_tensor(noise_std, dtype=x.dtype, device=x.device)
+    if level.ndim > 1:
+        level = level.square().flatten(1).mean(1).sqrt()
+    level = level.expand(len(x))
+    warn_of_misfit(unexplained_by(psf, x, level, data_range, weight))
+
+
+def warn_of_misfit(unexplained: Tensor) -> None:
+    """Tell of PSFs that are too wide."""
+    if (unexplained > 0).any():
+        warn_caller(
+            "psf does not fit the data: it takes away waves that an image shows "
+            "plainly, as one that is too wide does. Undoing it would amplify them "
+            "without limit. Where noise_std='auto', they count as noise, "
+            f"{float(unexplained.max()):.3g} in the units of X, and less is undone.",
+            PSFWarning,
+        )
 
 
 def smoothed_noise_factor(

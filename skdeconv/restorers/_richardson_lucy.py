@@ -12,7 +12,7 @@ from skdeconv.estimation import estimate_noise_variance
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.operators._grids import frame
 from skdeconv.restorers._base import DATA_RANGE, BaseRestorer
-from skdeconv.restorers._noise import noise_behind, warn_of_doubt
+from skdeconv.restorers._noise import noise_behind, warn_of_doubt, warn_of_misfit
 from skdeconv.restorers._stopping import StoppingMixin
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import richardson_lucy, richardson_lucy_of_least_risk
@@ -203,13 +203,17 @@ class RichardsonLucyRestorer(VaryingPSFMixin, StoppingMixin, BaseRestorer):
         }
 
     def _run(self, x, weight, noise_std=None):
-        level, reliability, factor = noise_behind(self.psf_, x, weight)
-        warn_of_doubt(x, level, reliability, self.data_range_, "max_iter")
-        line = estimate_noise_variance(x, self.psf_.ndim, weight)
+        noise = noise_behind(self.psf_, x, self.data_range_, weight)
+        warn_of_doubt(x, noise.level, noise.reliability, self.data_range_, "max_iter")
+        warn_of_misfit(noise.unexplained)
+        constant, gain = (
+            variance * noise.factor.square()
+            for variance in estimate_noise_variance(x, self.psf_.ndim, weight)
+        )
         return richardson_lucy_of_least_risk(
             x,
             self._blur(),
-            tuple(variance * factor.square() for variance in line),
+            (constant + noise.unexplained.square(), gain),
             weight=weight,
             max_iter=BUDGET,
             **self._options(),

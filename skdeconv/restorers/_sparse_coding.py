@@ -263,8 +263,8 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
                 x = hide(x, weight)
                 if self._inverts:  # the choice of the strength warns
                     seen = self._seen(x, weight)
-                    level, _, factor = noise_behind(self.psf_, x, seen)
-                    levels.append(level * factor)
+                    noise = noise_behind(self.psf_, x, self.data_range_, seen)
+                    levels.append(noise.total)
                 else:
                     levels.append(automatic_noise(x, self.data_range_)[0])
             return torch.cat(levels).cpu().numpy()

@@ -9,6 +9,7 @@ from torch import Tensor, inference_mode
 
 from skdeconv.metrics._psnr import image_psnr
 from skdeconv.restorers._base import hide
+from skdeconv.restorers._noise import check_told_noise
 from skdeconv.restorers._outliers import warn_of_outliers
 
 # Pixels of pairs that a strength is sought on; of more, evenly spaced images serve.
@@ -94,6 +95,8 @@ class StrengthMixin:
     def _choose_soundly(self, x, noise_std=None, weight=None) -> Choice:
         """Choose, and warn of what would mislead the choice and ruin the answer."""
         warn_of_outliers(x, self.psf_, self.data_range_, weight)
+        told = self.noise_std if noise_std is None else noise_std
+        check_told_noise(told, self.psf_, x, self.data_range_, weight)
         return self._choose(x, noise_std, weight)
 
     def _tune(self, images, target, weights):
