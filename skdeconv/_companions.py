@@ -20,8 +20,9 @@ def check_target(
     if y is None:
         raise ValueError(
             "This estimator requires y to be passed, but the target y is None. "
-            "(DeconvRestorer trains without y where it is given a degradation of "
-            "clean images, or a supervision of noisy ones.)"
+            "Pass clean images, as in fit(X, y). Where there are none, a parameter "
+            "degradation makes the pairs, or supervision of DeconvRestorer does "
+            "without."
         )
     data, container = as_images(y)
     one_axis = container == "stack" and np.asarray(data).ndim == 1

@@ -308,6 +308,16 @@ def _check_stack_shape(shape, ndim, name):
         )
     if 0 in shape:
         raise ValueError(f"{name} must not have an empty axis, got shape {shape}.")
+    _refuse_channels_first(shape[1:], ndim, name)
+
+
+def _refuse_channels_first(shape, ndim, name):
+    """Catch colours in torch's order, of which each row would pass for an image."""
+    if ndim == 2 and len(shape) == 3 and shape[0] in (3, 4) and min(shape[1:]) > 16:
+        raise ValueError(
+            f"{name} must have its channels last, got images of shape {shape}, which "
+            "looks like channels first. Move them, as by np.moveaxis(image, 0, -1)."
+        )
 
 
 def _check_list_shapes(shapes, ndim, name):
@@ -317,6 +327,7 @@ def _check_list_shapes(shapes, ndim, name):
                 f"{name}[{i}] must have shape {_expected(ndim, sample_axis=False)} "
                 f"with no empty axis, got {shape}."
             )
+    _refuse_channels_first(shapes[0], ndim, f"{name}[0]")
     if len({len(shape) for shape in shapes}) > 1:
         raise ValueError(f"{name} must not mix images with and without a channel axis.")
     has_channels = len(shapes[0]) == ndim + 1

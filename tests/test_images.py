@@ -70,6 +70,8 @@ def test_shapes(shape, ndim, channels):
         (np.full((2, 8, 9), np.inf), 2, "infinity"),
         (np.full((2, 8, 9), "a"), 2, "could not convert|numeric"),
         (images(2, 8, 9) * 1j, 2, "[Cc]omplex"),
+        (images(2, 3, 20, 30), 2, "channels last, got .*looks like channels first"),
+        ([images(3, 20, 30)], 2, r"X\[0\] must have its channels last"),
     ],
 )
 def test_refused_shapes_and_values(X, ndim, message):

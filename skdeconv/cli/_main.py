@@ -117,6 +117,13 @@ def _add_restore(commands):
         help="noise standard deviation as a fraction of the range, such as 25/255",
     )
     command.add_argument(
+        "--data-range",
+        type=float,
+        metavar="SPAN",
+        help="span of the intensities, such as 255; by default that of the file's "
+        "dtype, and 1 for floats that fit it",
+    )
+    command.add_argument(
         "--set",
         nargs="+",
         default=[],

@@ -29,7 +29,7 @@ OWN = {
     "psf": "--psf or --blur",
     "noise_std": "--noise",
     "degradation": "--blur and --noise",
-    "data_range": "files of that range",
+    "data_range": "--data-range",
 }
 # Seconds for which a network is trained on the embedded photographs.
 TRAINING_TIME = 120
@@ -39,6 +39,8 @@ def run_restore(arguments) -> int:
     """Restore files one by one; a file that fails does not stop the others."""
     psf = _psf(arguments)
     noise = None if arguments.noise is None else parse_fraction(arguments.noise)
+    _check_data_range(arguments.data_range)
+    kind, given = _choice(arguments, psf, noise)
     pairs = _outputs(arguments)
     pictures, failed = {}, 0
     for source, target in pairs:
@@ -49,11 +51,13 @@ def run_restore(arguments) -> int:
             failed += 1
         else:
             pictures[source] = target
-    restorer = _restorer(arguments, psf, noise) if pictures else None
+    if pictures:
+        restorer = _built(kind, given, psf, noise)
     for source, target in pictures.items():
         start = time.perf_counter()
         try:
-            _restore_file(restorer, source, target, noise)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _restore_file(restorer, source, target, noise, arguments.data_range)
         except (ValueError, OSError) as error:
             print(f"skdeconv: {source}: {error}", file=sys.stderr)
             failed += 1
@@ -63,6 +67,8 @@ def run_restore(arguments) -> int:
 
 
 def _refusal(source, target, overwrite):
+    if source.is_dir():
+        return f"a folder; give its files, such as {source / '*.png'}"
     if not source.is_file():
         return "no such file"
     if target.exists() and not overwrite:
@@ -131,8 +137,8 @@ def _flat(pixels):
     return pixels
 
 
-def _restorer(arguments, psf, noise):
-    """Build the restorer that the arguments ask for; refuse what it would ignore."""
+def _choice(arguments, psf, noise):
+    """The restorer that is asked for and its parameters; nothing given is ignored."""
     name = arguments.method or (
         "PretrainedDenoiser" if psf is None else "PlugAndPlayRestorer"
     )
@@ -143,22 +149,37 @@ def _restorer(arguments, psf, noise):
     kind = getattr(skdeconv, name)
     accepted = inspect.signature(kind).parameters
     given = dict(_setting(text) for text in arguments.set)
-    if "degradation" in accepted:
-        return _trained(kind, psf, noise, given)
-    if psf is not None:
-        if "psf" not in accepted:
+    if not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
+        names = [n for n in accepted if n not in OWN]
+        for unknown in [n for n in given if n not in names]:
             raise ValueError(
-                f"{name} only denoises and takes no --psf or --blur; take another "
-                "--method."
+                f"--set: {name} has no {unknown!r}; it has {', '.join(names)}."
             )
-        given["psf"] = psf
-    elif "psf" in accepted and accepted["psf"].default is inspect.Parameter.empty:
-        raise ValueError(f"{name} needs --psf or --blur.")
+    if "degradation" in accepted:
+        if noise is None:
+            raise ValueError(f"{name} needs --noise to be trained for it.")
+        return kind, given
+    if psf is not None and "psf" not in accepted:
+        raise ValueError(
+            f"{name} only denoises and takes no --psf or --blur; take another --method."
+        )
+    if psf is None and "psf" in accepted:
+        if accepted["psf"].default is inspect.Parameter.empty:
+            raise ValueError(f"{name} needs --psf or --blur.")
     if noise is not None and "noise_std" not in accepted:
         raise ValueError(
             f"{name} takes no --noise; set its strength with --set, or take another "
             "--method."
         )
+    return kind, given
+
+
+def _built(kind, given, psf, noise):
+    """Make the restorer; networks are trained."""
+    if "degradation" in inspect.signature(kind).parameters:
+        return _trained(kind, psf, noise, given)
+    if psf is not None:
+        given["psf"] = psf
     try:
         return kind(**given)
     except TypeError as error:
@@ -179,8 +200,6 @@ def _setting(text):
 
 def _trained(kind, psf, noise, given):
     """Train a network on the embedded photographs for this very degradation."""
-    if noise is None:
-        raise ValueError(f"{kind.__name__} needs --noise to be trained for it.")
     steps = [] if psf is None else [Blur(psf)]
     degradation = Degradation([*steps, GaussianNoise(noise)])
     options = {"lr": 2e-3, "max_epochs": 20, "random_state": 0}
@@ -202,29 +221,38 @@ def _outputs(arguments):
         return [(sources[0], output)]
     if output.is_file() or (output.suffix and not output.is_dir()):
         raise ValueError(f"--output must be a folder for several inputs, got {output}.")
-    output.mkdir(parents=True, exist_ok=True)
     targets = [output / source.name for source in sources]
     if len(set(targets)) < len(targets):
         raise ValueError("two inputs have the same name; restore them one by one.")
     return list(zip(sources, targets, strict=True))
 
 
-def _restore_file(restorer, source, target, noise):
+def _check_data_range(data_range):
+    if data_range is not None and not (0 < data_range < float("inf")):
+        raise ValueError(f"--data-range must be a positive number, got {data_range}.")
+
+
+def _restore_file(restorer, source, target, noise, data_range):
     picture = read_picture(source)
     check_writable(target, picture)
-    write_picture(target, picture.with_pixels(_restored(restorer, picture, noise)))
+    restored = _restored(restorer, picture, noise, data_range)
+    write_picture(target, picture.with_pixels(restored))
 
 
-def _restored(restorer, picture, noise):
+def _restored(restorer, picture, noise, data_range):
     pixels = picture.pixels
     ndim = restorer._n_spatial()
+    if pixels.ndim < ndim:
+        raise ValueError(
+            f"the PSF has {ndim} axes, but the image is of shape {pixels.shape}"
+        )
     colour = pixels.ndim > ndim and pixels.shape[-1] == 3
     stacked = pixels.ndim == ndim + 1 + colour
     X = pixels if stacked else pixels[None]
     if X.ndim == ndim + 2 and X.shape[-1] == 1:
         X = X[..., 0]
     images = check_images(X, ndim=ndim)
-    data_range = resolve_data_range(None, images)
+    data_range = resolve_data_range(data_range, images)
     if hasattr(restorer, "net_"):
         restored = (
             _by_channel(restorer, X / np.float32(data_range), colour) * data_range

@@ -31,9 +31,9 @@ LN2, EULER = math.log(2), 0.5772
 def unexplained_noise_std(y: Tensor, psf: np.ndarray, noise_std: Tensor) -> Tensor:
     r"""Noise level that stands for what a blur leaves unexplained.
 
-    Natural images lose power with the frequency by a law that the waves tell which the
-    blur spares. Where it spares nothing, there should be noise only. If there is plainly
-    more, the PSF is wider than what blurred the image, and undoing it would amplify
+    Natural images lose power with the frequency, by a law that the waves tell which the
+    blur spares. Where it spares nothing, there should be noise only. If there plainly
+    is more, the PSF is wider than what blurred the image, and undoing it would amplify
     without limit what was never weakened.
 
     Parameters

@@ -102,6 +102,9 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
         than the noise level, since PSF, operator or `noise_std` do not fit the data.
         Such an image is restored once more as if its noise were four times stronger,
         three times at most.
+    PSFWarning
+        If an image of two or three axes plainly shows waves that the PSF takes away, as
+        when the PSF is too wide. For ``noise_std="auto"`` they count as noise.
 
     See Also
     --------

@@ -158,6 +158,9 @@ class PretrainedDenoiser(Denoiser):
     where the level is 0, stay as they are. What the weights were trained on, and how
     they compare, is told by the model card in the user guide.
 
+    Adapted weights are kept by ``denoiser.network_.save(path)``, and used again by
+    ``PretrainedDenoiser(weights=path)``.
+
     References
     ----------
     .. [1] K. Zhang et al., "Plug-and-play image restoration with deep denoiser prior",
@@ -239,7 +242,7 @@ class PretrainedDenoiser(Denoiser):
         self,
         X: Images,
         mask: Images | None = None,
-        noise_std: ArrayLike | Images | None = None,
+        noise_std: float | ArrayLike | Images | None = None,
     ) -> Restored:
         """Restore images.
 
@@ -251,9 +254,10 @@ class PretrainedDenoiser(Denoiser):
             Weights of the pixels, bool or in [0, 1]; 0 marks a pixel that is dead,
             saturated or missing, and is filled from those around it. The channel axis
             may be left out.
-        noise_std : array-like of shape (n_samples,) or of the shapes of X, default=None
-            Noise level of every image or every pixel, in the units of X, instead of
-            that of the estimator. The channel axis may be left out.
+        noise_std : float, array-like of shape (n_samples,) or of the shapes of X, \
+                default=None
+            Noise level of all images, of every image or of every pixel, in the units of
+            X, instead of that of the estimator. The channel axis may be left out.
 
         Returns
         -------
@@ -272,7 +276,7 @@ class PretrainedDenoiser(Denoiser):
         self,
         X: Images,
         mask: Images | None = None,
-        noise_std: ArrayLike | Images | None = None,
+        noise_std: float | ArrayLike | Images | None = None,
     ) -> Restored:
         """Restore images; the same as ``predict``, so that restorers chain.
 
@@ -282,7 +286,8 @@ class PretrainedDenoiser(Denoiser):
             Noisy images.
         mask : array-like or list, of the shapes of X, default=None
             Weights of the pixels, as in ``predict``.
-        noise_std : array-like of shape (n_samples,) or of the shapes of X, default=None
+        noise_std : float, array-like of shape (n_samples,) or of the shapes of X, \
+                default=None
             Noise levels, as in ``predict``.
 
         Returns
@@ -297,7 +302,7 @@ class PretrainedDenoiser(Denoiser):
         X: Images,
         y: Images | None = None,
         mask: Images | None = None,
-        noise_std: ArrayLike | Images | None = None,
+        noise_std: float | ArrayLike | Images | None = None,
     ) -> float:
         """Restore images and compare them with the truth.
 
@@ -309,7 +314,8 @@ class PretrainedDenoiser(Denoiser):
             Clean images.
         mask : array-like or list, of the shapes of X, default=None
             Weights of the pixels, as in ``predict``.
-        noise_std : array-like of shape (n_samples,) or of the shapes of X, default=None
+        noise_std : float, array-like of shape (n_samples,) or of the shapes of X, \
+                default=None
             Noise levels, as in ``predict``.
 
         Returns

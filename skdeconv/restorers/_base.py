@@ -23,7 +23,7 @@ from skdeconv.metrics._psnr import image_psnr
 from skdeconv.operators import Blur, Identity, LinearOperator
 from skdeconv.operators._psf import check_psf
 from skdeconv.operators._scene import image_shape
-from skdeconv.restorers._noise import automatic_noise_std
+from skdeconv.restorers._noise import automatic_noise_std, warn_of_units
 from skdeconv.solvers._filling import fill_in
 
 NDIM = [Interval(Integral, 1, 3, closed="both")]
@@ -294,6 +294,7 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
         weights = self._check_mask(mask, images)
         if reset:
             self.data_range_ = resolve_data_range(self.data_range, images, target)
+            warn_of_units(getattr(self, "noise_std", None), self.data_range_)
         if target is not None:
             answered = [self._output_shape(shape) for shape in images.shapes]
             if target.shapes != answered:

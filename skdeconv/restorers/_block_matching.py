@@ -85,6 +85,14 @@ class BlockMatchingRestorer(VaryingPSFMixin, Denoiser):
     ValueError
         If data, PSF or parameters are wrong, or the PSF is larger than an image.
 
+    Warns
+    -----
+    OutlierWarning
+        If an image to be deblurred has pixels that stand out as no blurred scene does.
+    PSFWarning
+        If an image of two or three axes plainly shows waves that the PSF takes away, as
+        when the PSF is too wide. For ``noise_std="auto"`` they count as noise.
+
     See Also
     --------
     SparseCodingRestorer : Single patches, of a learned dictionary.

@@ -123,7 +123,7 @@ def unexplained_by(
     if psf is None or psf.ndim == 1 or weight is not None:
         return nothing
     part = middle(x, psf)
-    if min(part.shape[2:]) < LONG and psf.ndim == 2 or part[0, 0].numel() > MOST:
+    if (min(part.shape[2:]) < LONG and psf.ndim == 2) or part[0, 0].numel() > MOST:
         return nothing
     least = noise_std.double().clamp_min(ROUNDED * data_range)
     return unexplained_noise_std(part.double(), psf, least).to(noise_std)
@@ -286,12 +286,25 @@ def warn_of_doubt(x, level, reliability, data_range, parameter):
         )
 
 
+def warn_of_units(noise_std, data_range: float) -> None:
+    """Tell of a level that cannot be in the units of the images."""
+    if isinstance(noise_std, Real) and noise_std > data_range:
+        warn_caller(
+            f"noise_std={noise_std:g} is more than the whole range of X, "
+            f"{data_range:g}. It is in the units of X: 25 of 255 is 0.098 of 1.",
+            NoiseWarning,
+        )
+
+
 def check_noise_levels(noise_std, images: ImageBatch) -> ImageBatch:
     """Validate noise levels of images or of pixels; views of the images' shapes."""
     parts, _ = as_images(noise_std)
+    if np.ndim(parts) == 0 and isinstance(noise_std, Real):
+        parts = np.full(len(images), float(noise_std))
     if np.ndim(parts) == 0 or len(parts) != len(images):
         raise ValueError(
-            "noise_std must hold a level for each image of X, or each of its pixels, "
+            "noise_std must hold a level for all images of X, one for each, or one for "
+            "each of its pixels, "
             f"got {np.shape(parts)} for {len(images)} image(s)."
         )
     levels = []

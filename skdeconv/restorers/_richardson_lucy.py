@@ -94,6 +94,9 @@ class RichardsonLucyRestorer(VaryingPSFMixin, StoppingMixin, BaseRestorer):
     NoiseWarning
         If the estimate of the noise, by which ``max_iter="auto"`` stops, is doubtful:
         too much texture, or too few pixels that are neither constant nor saturated.
+    PSFWarning
+        If, with ``max_iter="auto"``, an image of two or three axes plainly shows waves
+        that the PSF takes away, as when the PSF is too wide. They count as noise then.
 
     See Also
     --------

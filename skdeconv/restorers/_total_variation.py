@@ -91,6 +91,10 @@ class TotalVariationRestorer(VaryingPSFMixin, InverseMixin, BaseRestorer):
     OutlierWarning
         If, with a PSF and no mask, the strength is chosen on an image with pixels that
         stand out as no blurred scene does.
+    PSFWarning
+        If the strength is chosen, and an image of two or three axes plainly shows waves
+        that the PSF takes away, as when the PSF is too wide. They count as noise then,
+        unless its level is given.
 
     See Also
     --------

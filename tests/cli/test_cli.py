@@ -85,6 +85,18 @@ def test_float_tiff_keeps_its_range(folder):
     assert 0.5 < restored.max() < 1.3
 
 
+def test_range_of_floats_is_told(folder, recwarn):
+    noisy = GREY + np.random.default_rng(0).normal(0, 20, GREY.shape)
+    for name, scale in (("a", 1), ("b", 255)):
+        tifffile.imwrite(folder / f"{name}.tif", noisy.astype(np.float32) / scale)
+        options = ("--noise", "20/255", "--data-range", 255 // scale)
+        out = folder / f"{name}-out.tif"
+        assert restore(folder / f"{name}.tif", "-o", out, *options) == 0
+    whole, part = (tifffile.imread(folder / f"{name}-out.tif") for name in "ab")
+    assert np.allclose(whole, 255 * part, atol=1e-2)
+    assert not [w for w in recwarn if "data_range" in str(w.message)]
+
+
 def test_opacity_is_kept(folder):
     alpha = np.full(GREY.shape, 77, np.uint8)
     for name, array in (
@@ -115,6 +127,21 @@ def test_several_files_into_a_folder(folder, capsys):
     assert "broken.png" in errors
     assert "missing.png" in errors
     assert sorted(p.name for p in (folder / "out").iterdir()) == ["grey.png", "rgb.png"]
+
+
+def test_folders_in_the_place_of_files(folder, capsys):
+    assert restore(folder, "-o", folder / "out") == 1
+    assert "*.png" in capsys.readouterr().err
+    assert not (folder / "out").exists()
+
+
+def test_a_wrong_call_is_told_before_a_file_in_the_way(folder, capsys):
+    grey = folder / "grey.png"
+    assert restore(grey, "-o", grey, "--method", "Magic") == 2
+    assert "--method" in capsys.readouterr().err
+    np.save(folder / "psf.npy", np.ones((3, 3, 3)) / 27)
+    assert restore(grey, "-o", folder / "o.png", "--psf", folder / "psf.npy") == 1
+    assert "3 axes" in capsys.readouterr().err
 
 
 def test_nothing_is_overwritten_by_accident(folder, capsys):
@@ -207,12 +234,14 @@ def test_network_is_trained_for_the_degradation(folder, monkeypatch, method):
         (["--blur", "gaussian:-1"], "std must be"),
         (["--psf", "nowhere.npy"], "no such file"),
         (["--noise", "25"], "--noise must be a fraction"),
+        (["--data-range", "0"], "--data-range must be"),
+        (["--set", "data_range=255"], "use --data-range"),
         (
             "--method RichardsonLucyRestorer --blur gaussian:1 --noise 0.1".split(),
             "takes no --noise",
         ),
         (["--blur", "gaussian:1", "--set", "alpha"], "NAME=VALUE"),
-        (["--blur", "gaussian:1", "--set", "aplha=1"], "unexpected keyword"),
+        (["--blur", "gaussian:1", "--set", "aplha=1"], "has no 'aplha'; it has"),
         (["--blur", "gaussian:1", "--set", "psf=3"], "use --psf or --blur"),
         (["-o", "nowhere/out.png", "--blur", "gaussian:1"], "no folder nowhere"),
     ],

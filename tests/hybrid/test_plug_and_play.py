@@ -482,6 +482,7 @@ def test_a_denoiser_that_goes_too_far():
     assert np.abs(restored).max() < 10 * 255
 
 
+@pytest.mark.filterwarnings("ignore:psf does not fit the data")
 def test_turns_that_do_not_settle_are_told_of():
     """A PSF that is much too wide."""
     blurred = Degradation([Blur(gaussian_psf(0.7))]).pair(CLEAN)[0]

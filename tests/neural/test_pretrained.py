@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 
 from skdeconv import BlockMatchingRestorer, DeconvRestorer, PretrainedDenoiser
 from skdeconv.datasets import load_photographs
+from skdeconv.exceptions import NoiseWarning
 from skdeconv.metrics import psnr
 from skdeconv.neural._pretrained import WEIGHTS
 
@@ -75,6 +76,8 @@ def test_levels_of_images_and_pixels():
     np.testing.assert_allclose(
         restorer.transform(noisy, noise_std=maps), by_image, atol=1e-3
     )
+    alike = restorer.predict(noisy, noise_std=25)
+    np.testing.assert_allclose(alike[1], by_image[1], atol=1e-2)
     ramp = np.linspace(0, 60, noisy.shape[2])
     uneven = CLEAN + (ramp * NOISE).astype("f4")
     told = restorer.predict(uneven, noise_std=np.broadcast_to(ramp, uneven.shape))
@@ -90,12 +93,18 @@ def test_levels_of_images_and_pixels():
 
 
 @pytest.mark.parametrize(
-    "levels", [3.0, [1.0], -np.ones(len(CLEAN)), np.full(len(CLEAN), np.nan), CLEAN[:2]]
+    "levels",
+    [-3.0, [1.0], -np.ones(len(CLEAN)), np.full(len(CLEAN), np.nan), CLEAN[:2]],
 )
 def test_wrong_levels(levels):
     restorer = denoiser().fit(NOISY)
     with pytest.raises(ValueError, match="noise_std must"):
         restorer.predict(NOISY, noise_std=levels)
+
+
+def test_level_in_the_wrong_units_is_told_of():
+    with pytest.warns(NoiseWarning, match="25 of 255 is 0.098 of 1"):
+        PretrainedDenoiser(25).fit(NOISY / 255)
 
 
 def test_levels_are_routed():
@@ -252,7 +261,7 @@ def test_weights_are_small():
     assert sum(sizes) <= 8 * 2**20
     for n_channels in WEIGHTS:
         X = np.zeros((1, 8, 8, n_channels), np.float32)
-        network = denoiser(data_range=1.0).fit(X).network_.net_.module_
+        network = denoiser(0.1, data_range=1.0).fit(X).network_.net_.module_
         assert sum(p.numel() for p in network.parameters()) <= 2e6
 
 

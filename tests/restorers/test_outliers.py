@@ -45,13 +45,23 @@ def test_hot_pixels_are_told_of_unless_masked(kind):
     restorer.set_params(psf=None).fit(broken)  # for a denoiser they are noise
 
 
+def test_few_dead_pixels_of_a_small_image_are_told_of():
+    psf = gaussian_psf(1.0)
+    observed = observe(psf, GaussianNoise(2.55))[1:2, :36, :36]
+    dead = np.random.default_rng(0).random(observed.shape) < 0.02
+    with pytest.warns(OutlierWarning, match="Pass a mask"):
+        WienerRestorer(psf, data_range=255).fit(np.where(dead, 0, observed))
+
+
 @pytest.mark.parametrize("psf", PSFS, ids=["narrow", "gaussian", "disk", "motion"])
 @pytest.mark.parametrize(
     "noise", [GaussianNoise(0.5), GaussianNoise(25), PoissonNoise(0.1)], ids=repr
 )
 def test_blurred_photographs_and_stars_have_none(psf, noise):
     stars = np.where(np.random.default_rng(1).random((1, 90, 90)) < 0.01, 2500.0, 20.0)
-    for observed in (observe(psf, noise), observe(psf, noise, stars)):
+    blurred = observe(psf, noise)
+    small = np.concatenate([blurred[:, :50, :50], blurred[:, 50:100, 50:100]])
+    for observed in (blurred, small, observe(psf, noise, stars)):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NoiseWarning)
             WienerRestorer(psf, data_range=255).fit(observed)
