@@ -207,7 +207,14 @@ class RichardsonLucyRestorer(VaryingPSFMixin, StoppingMixin, BaseRestorer):
 
     def _run(self, x, weight, noise_std=None):
         noise = noise_behind(self.psf_, x, self.data_range_, weight)
-        warn_of_doubt(x, noise.level, noise.reliability, self.data_range_, "max_iter")
+        warn_of_doubt(
+            x,
+            noise.level,
+            noise.reliability,
+            self.data_range_,
+            "max_iter",
+            blurred=True,
+        )
         warn_of_misfit(noise.unexplained)
         constant, gain = (
             variance * noise.factor.square()

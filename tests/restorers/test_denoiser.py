@@ -14,6 +14,7 @@ from skdeconv import (
     WaveletRestorer,
     WienerRestorer,
 )
+from skdeconv.datasets import load_photographs
 from skdeconv.exceptions import NoiseWarning
 from skdeconv.metrics import psnr
 
@@ -29,6 +30,23 @@ def test_texture_warns():
         restorer.predict(grass)
     with pytest.warns(NoiseWarning, match="Pass noise_std"):
         SparseCodingRestorer(np.full((3, 3), 1 / 9)).fit(grass)
+
+
+@pytest.mark.parametrize("size", [160, 512])
+@pytest.mark.parametrize("texture", [data.grass, data.gravel])
+def test_texture_that_looks_like_noise_in_patches_warns(texture, size):
+    """Its level in coarse pixels is that of no white noise."""
+    with pytest.warns(NoiseWarning, match="unsure"):
+        WaveletRestorer().fit(texture()[None, :size, :size])
+
+
+@pytest.mark.parametrize("std", [10, 25])
+def test_white_noise_on_photographs_does_not_warn(std):
+    clean = np.stack([p[:160, :160] for p in load_photographs("test").images]).astype(
+        "f4"
+    )
+    noise = np.random.default_rng(0).standard_normal(clean.shape).astype("f4")
+    WaveletRestorer(data_range=255).fit(clean + std * noise)
 
 
 @pytest.mark.parametrize(
