@@ -23,6 +23,9 @@ LAW, COUNT = 60, 24
 # at most 1.7 for 12 test images, 2.9 for 28 photographs at noise of 0.5/255.
 BOUND = 3.0
 
+# Under strong noise: power over that of the noise, and what is over over the expected.
+STRONG, MANY = 1.4, 8.0
+
 # Exponentially distributed power of mean 1 has the median log 2, and a logarithm with
 # the mean -0.577.
 LN2, EULER = math.log(2), 0.5772
@@ -70,7 +73,7 @@ def unexplained_noise_std(y: Tensor, psf: np.ndarray, noise_std: Tensor) -> Tens
     clean = torch.maximum(power - noise, 1e-3 * power)
     expected = share * _law(clean / share, spared, frequency, len(shape))
     decade = -2 * share.log10()  # half ones
-    worst = nothing
+    worst, found = nothing, torch.zeros_like(nothing, dtype=torch.bool)
     for step in range(1, int(2 * DECADES)):
         weak = (decade >= step) & (decade < step + 1)
         if weak.sum() < COUNT:
@@ -78,9 +81,11 @@ def unexplained_noise_std(y: Tensor, psf: np.ndarray, noise_std: Tensor) -> Tens
         ratio = _typical(power[:, weak] / (expected[:, weak] + noise))
         seen = (_typical(power[:, weak]) - noise[:, 0]).clamp_min(0)
         due = expected[:, weak].median(1).values
-        excess = ((due * seen).sqrt() - due).clamp_min(0)
-        worst = torch.maximum(worst, torch.where(ratio > BOUND, excess, 0))
-    return worst.sqrt()
+        excess = (due * seen).sqrt() - due
+        plain = (ratio > BOUND) | ((ratio > STRONG) & (seen > MANY * due))
+        found |= plain
+        worst = torch.maximum(worst, excess)
+    return worst.where(found, 0).sqrt()
 
 
 def _typical(power):
