@@ -23,15 +23,18 @@ LAW, COUNT = 60, 24
 # at most 1.7 for 12 test images, 2.9 for 28 photographs at noise of 0.5/255.
 BOUND = 3.0
 
-# Under strong noise: power over that of the noise, and what is over over the expected.
-STRONG, MANY = 1.4, 8.0
+# Under strong noise: that ratio, what is more than noise over the expected power, and
+# the waves that it takes to tell them.
+STRONG, MANY, COUNT_STRONG = 1.4, 8.0, 200
 
 # Exponentially distributed power of mean 1 has the median log 2, and a logarithm with
 # the mean -0.577.
 LN2, EULER = math.log(2), 0.5772
 
 
-def unexplained_noise_std(y: Tensor, psf: np.ndarray, noise_std: Tensor) -> Tensor:
+def unexplained_noise_std(
+    y: Tensor, psf: np.ndarray, noise_std: Tensor, white: Tensor | None = None
+) -> Tensor:
     r"""Noise level that stands for what a blur leaves unexplained.
 
     Natural images lose power with the frequency, by a law that the waves tell which the
@@ -47,6 +50,9 @@ def unexplained_noise_std(y: Tensor, psf: np.ndarray, noise_std: Tensor) -> Tens
         The supposed blur.
     noise_std : Tensor of shape (batch,)
         Standard deviation of the noise.
+    white : Tensor of bool of shape (batch,) or None, default=None
+        Whether the noise may pass for white: power that is only half as much again as
+        that of the noise tells something then. None stands for all.
 
     Returns
     -------
@@ -82,7 +88,10 @@ def unexplained_noise_std(y: Tensor, psf: np.ndarray, noise_std: Tensor) -> Tens
         seen = (_typical(power[:, weak]) - noise[:, 0]).clamp_min(0)
         due = expected[:, weak].median(1).values
         excess = (due * seen).sqrt() - due
-        plain = (ratio > BOUND) | ((ratio > STRONG) & (seen > MANY * due))
+        plain = ratio > BOUND
+        if weak.sum() >= COUNT_STRONG:
+            strong = (ratio > STRONG) & (seen > MANY * due)
+            plain |= strong if white is None else strong & white
         found |= plain
         worst = torch.maximum(worst, excess)
     return worst.where(found, 0).sqrt()

@@ -116,7 +116,8 @@ def noise_behind(
         x, x.ndim - 2, weight=weight, return_reliability=True
     )
     factor = smoothed_noise_factor(x, level, reliability, psf, weight)
-    unexplained = unexplained_by(psf, x, factor * level, data_range, weight)
+    white = factor == 1
+    unexplained = unexplained_by(psf, x, factor * level, data_range, weight, white)
     return NoiseBehind(level, reliability, factor, unexplained)
 
 
@@ -126,6 +127,7 @@ def unexplained_by(
     noise_std: Tensor,
     data_range: float,
     weight: Tensor | None = None,
+    white: Tensor | None = None,
 ) -> Tensor:
     """Level of what a PSF does not explain, beside the noise; 0 where it is not plain.
 
@@ -139,7 +141,7 @@ def unexplained_by(
     if (min(part.shape[2:]) < LONG and psf.ndim == 2) or part[0, 0].numel() > MOST:
         return nothing
     least = noise_std.double().clamp_min(ROUNDED * data_range)
-    return unexplained_noise_std(part.double(), psf, least).to(noise_std)
+    return unexplained_noise_std(part.double(), psf, least, white).to(noise_std)
 
 
 def middle(x: Tensor | None, psf: np.ndarray | None) -> Tensor | None:
@@ -177,9 +179,10 @@ def warn_of_misfit(unexplained: Tensor) -> None:
     if (unexplained > 0).any():
         warn_caller(
             "psf does not fit the data: it takes away waves that an image shows "
-            "plainly, as one that is too wide does. Undoing it would amplify them "
-            "without limit. Where noise_std='auto', they count as noise, "
-            f"{float(unexplained.max()):.3g} in the units of X, and less is undone.",
+            "plainly. It may be too wide, or the noise far from white. Undoing it "
+            "would amplify them without limit. Where noise_std='auto', they count as "
+            f"noise, {float(unexplained.max()):.3g} in the units of X, and less is "
+            "undone.",
             PSFWarning,
         )
 

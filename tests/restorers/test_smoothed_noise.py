@@ -57,6 +57,7 @@ def test_where_it_cannot_be_told():
         assert (smoothed_noise_factor(image, *found, psf) == 1).all()
 
 
+@pytest.mark.filterwarnings("ignore:psf does not fit the data")
 @pytest.mark.parametrize(
     "kind",
     [
