@@ -14,7 +14,7 @@ from skdeconv import (
 from skdeconv.datasets import load_photographs
 from skdeconv.degradations import GaussianNoise, PoissonNoise
 from skdeconv.exceptions import NoiseWarning, OutlierWarning
-from skdeconv.operators import Blur, disk_psf, gaussian_psf, motion_psf
+from skdeconv.operators import Blur, airy_psf, disk_psf, gaussian_psf, motion_psf
 
 KINDS = [WienerRestorer, LeastSquaresRestorer, BlockMatchingRestorer]
 PSFS = [gaussian_psf(0.6), gaussian_psf(1.0), disk_psf(2), motion_psf(9, angle=30)]
@@ -51,6 +51,16 @@ def test_few_dead_pixels_of_a_small_image_are_told_of():
     dead = np.random.default_rng(0).random(observed.shape) < 0.02
     with pytest.warns(OutlierWarning, match="Pass a mask"):
         WienerRestorer(psf, data_range=255).fit(np.where(dead, 0, observed))
+
+
+def test_few_photons_are_no_outliers():
+    psf = airy_psf(1.0)
+    blurred = observe(psf, GaussianNoise(0.0)).clip(0)
+    photons = np.random.default_rng(0).poisson(blurred / 100) * 100.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", OutlierWarning)
+        warnings.simplefilter("ignore", NoiseWarning)
+        WienerRestorer(psf, data_range=255).fit(photons)
 
 
 @pytest.mark.parametrize("psf", PSFS, ids=["narrow", "gaussian", "disk", "motion"])
