@@ -8,10 +8,10 @@ from torch import Tensor
 from skdeconv.restorers._base import BaseRestorer, hide
 from skdeconv.restorers._noise import (
     automatic_noise,
-    check_told_noise,
     denoise_stabilised,
     pair_noise_std,
 )
+from skdeconv.restorers._noise_behind import check_told_noise
 from skdeconv.restorers._strength import batches
 
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from skdeconv.estimation import cross_validate, estimate_noise_std
 from skdeconv.operators._scene import crop
-from skdeconv.restorers._noise import middle, noise_behind, warn_of_misfit
+from skdeconv.restorers._noise_behind import middle, noise_behind, warn_of_misfit
 from skdeconv.restorers._strength import Choice, StrengthMixin, join_choices
 from skdeconv.solvers import SolverResult
 

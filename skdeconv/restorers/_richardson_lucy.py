@@ -12,7 +12,8 @@ from skdeconv.estimation import estimate_noise_variance
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.operators._grids import frame
 from skdeconv.restorers._base import DATA_RANGE, BaseRestorer
-from skdeconv.restorers._noise import noise_behind, warn_of_doubt, warn_of_misfit
+from skdeconv.restorers._noise import warn_of_doubt
+from skdeconv.restorers._noise_behind import noise_behind, warn_of_misfit
 from skdeconv.restorers._stopping import StoppingMixin
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import richardson_lucy, richardson_lucy_of_least_risk

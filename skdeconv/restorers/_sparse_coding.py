@@ -25,9 +25,9 @@ from skdeconv.restorers._noise import (
     NOISE_STD,
     automatic_noise,
     denoise_stabilised,
-    noise_behind,
     pair_noise_std,
 )
+from skdeconv.restorers._noise_behind import noise_behind
 from skdeconv.restorers._strength import Choice, StrengthMixin, batches
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import sparse_deconvolve, sparse_denoise, sparse_invert

@@ -9,7 +9,7 @@ from torch import Tensor, inference_mode
 
 from skdeconv.metrics._psnr import image_psnr
 from skdeconv.restorers._base import hide
-from skdeconv.restorers._noise import check_told_noise
+from skdeconv.restorers._noise_behind import check_told_noise
 from skdeconv.restorers._outliers import warn_of_outliers
 
 # Pixels of pairs that a strength is sought on; of more, evenly spaced images serve.

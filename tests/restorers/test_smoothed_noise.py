@@ -20,7 +20,7 @@ from skdeconv.degradations import GaussianNoise
 from skdeconv.estimation import estimate_noise_std
 from skdeconv.metrics import psnr
 from skdeconv.operators import Blur, disk_psf, gaussian_psf, motion_psf
-from skdeconv.restorers._noise import smoothed_noise_factor
+from skdeconv.restorers._noise_behind import smoothed_noise_factor
 
 PSF = gaussian_psf(1.2)
 IMAGES = np.stack([p[:140, :140] for p in load_photographs("test").images])

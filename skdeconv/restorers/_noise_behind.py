@@ -1,0 +1,190 @@
+"""Noise behind a blur: what undoing it meets, beside what the pixels show."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from skdeconv._warnings import warn_caller
+from skdeconv.estimation import estimate_noise_std, unexplained_noise_std
+from skdeconv.exceptions import PSFWarning
+
+# Noise that was smoothed, as by demosaicking, scaling or JPEG, has more power in coarse
+# pixels than white noise of its level. Behind a blur of at least this deviation it is
+# told from texture, which the blur has taken: by levels of coarse pixels that are so
+# many times too high, in images of at least so many pixels along an axis; and more
+# reliable than this and a quarter of what those of the pixels are, as smoothed noise
+# does not fill all directions.
+WIDE, EXCESS, LONG, SURE, DOUBT = 0.8, 1.7, 64, 0.375, 0.25
+
+# Whether a PSF fits is told in the middle of larger images, of so many pixels if it
+# holds the PSF twice, but not of more than the second number. Noise counts as at least
+# this part of the range, somewhat more than rounding makes.
+SAMPLE, MOST, ROUNDED = 2**16, 2**20, 1.2e-3
+
+
+@dataclass(frozen=True)
+class NoiseBehind:
+    """Noise of each image, as undoing a blur will meet it.
+
+    Parameters
+    ----------
+    level, reliability : Tensor of shape (batch,)
+        Noise level that the pixels show, and how far it is to be trusted.
+    factor : Tensor of shape (batch,)
+        How many times more of it coarse pixels have than of white noise.
+    unexplained : Tensor of shape (batch,)
+        Level of what the blur does not explain.
+    """
+
+    level: Tensor
+    reliability: Tensor
+    factor: Tensor
+    unexplained: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """Level of white noise that is as strong where deblurring makes most of it."""
+        return torch.hypot(self.factor * self.level, self.unexplained)
+
+    @property
+    def plain(self) -> Tensor:
+        """Whether it is the level that the pixels show."""
+        return (self.factor == 1) & (self.unexplained == 0)
+
+
+def noise_behind(
+    psf: np.ndarray | None, x: Tensor, data_range: float, weight: Tensor | None = None
+) -> NoiseBehind:
+    """Estimate the noise of blurred images, and what else will pass for it.
+
+    The arguments are those of :func:`smoothed_noise_factor` and the span of the
+    intensities.
+    """
+    level, reliability = estimate_noise_std(
+        x, x.ndim - 2, weight=weight, return_reliability=True
+    )
+    factor = smoothed_noise_factor(x, level, reliability, psf, weight)
+    white = factor == 1
+    unexplained = unexplained_by(psf, x, factor * level, data_range, weight, white)
+    return NoiseBehind(level, reliability, factor, unexplained)
+
+
+def smoothed_noise_factor(
+    x: Tensor,
+    level: Tensor,
+    reliability: Tensor,
+    psf: np.ndarray | None,
+    weight: Tensor | None = None,
+) -> Tensor:
+    """How many times stronger noise is in coarse pixels than white noise would be.
+
+    Parameters
+    ----------
+    x : Tensor of shape (batch, channels, *spatial)
+        Images.
+    level, reliability : Tensor of shape (batch,)
+        Noise level that their pixels show, and how far it is to be trusted.
+    psf : ndarray or None
+        What blurred them; without, texture cannot be told from smoothed noise.
+    weight : Tensor broadcastable to the shape of x, or None, default=None
+        Pixels of weight 0 are left out.
+
+    Returns
+    -------
+    factor : Tensor of shape (batch,)
+        1 where the noise is white, or where that is not plain.
+    """
+    one = torch.ones_like(level)
+    if psf is None or psf.ndim != 2 or min(x.shape[2:]) < LONG or _spread(psf) < WIDE:
+        return one
+    factor, sure = in_coarse_pixels(x, level, weight)
+    plain = (factor > EXCESS) & (sure > SURE + DOUBT * reliability) & (level > 0)
+    return factor.where(plain, one)
+
+
+def in_coarse_pixels(x, level, weight):
+    """How many times more noise coarse pixels have than of white noise, how surely."""
+    known = None if weight is None else (weight > 0).expand(x.shape).to(x)
+    coarse, sure = estimate_noise_std(
+        F.avg_pool2d(x, 2),
+        2,
+        weight=None if known is None else -F.max_pool2d(-known, 2),
+        return_reliability=True,
+    )
+    return 2 * coarse / level.clamp_min(torch.finfo(x.dtype).tiny), sure
+
+
+def _spread(psf):
+    """Standard deviation of a PSF, averaged over its axes."""
+    places = np.stack(np.meshgrid(*map(np.arange, psf.shape), indexing="ij"))
+    centre = (psf * places).sum((1, 2), keepdims=True)
+    return np.sqrt((psf * (places - centre) ** 2).sum() / psf.ndim)
+
+
+def unexplained_by(
+    psf: np.ndarray | None,
+    x: Tensor,
+    noise_std: Tensor,
+    data_range: float,
+    weight: Tensor | None = None,
+    white: Tensor | None = None,
+) -> Tensor:
+    """Level of what a PSF does not explain, beside the noise; 0 where it is not plain.
+
+    Images are judged by their middle. Signals have too few waves to tell, and missing
+    pixels make waves of their own.
+    """
+    nothing = torch.zeros_like(noise_std)
+    if psf is None or psf.ndim == 1 or weight is not None:
+        return nothing
+    part = middle(x, psf)
+    if (min(part.shape[2:]) < LONG and psf.ndim == 2) or part[0, 0].numel() > MOST:
+        return nothing
+    least = noise_std.double().clamp_min(ROUNDED * data_range)
+    return unexplained_noise_std(part.double(), psf, least, white).to(noise_std)
+
+
+def middle(x: Tensor | None, psf: np.ndarray | None) -> Tensor | None:
+    """Cut out the middle of larger images, not narrower than twice the PSF."""
+    if x is None:
+        return None
+    ndim = x.ndim - 2
+    size = round(SAMPLE ** (1 / ndim))
+    support = (1,) * ndim if psf is None else psf.shape
+    edges = [
+        (n, min(n, max(size, 2 * k))) for n, k in zip(x.shape[2:], support, strict=True)
+    ]
+    return x[(..., *(slice((n - m) // 2, (n + m) // 2) for n, m in edges))]
+
+
+def check_told_noise(
+    noise_std: Tensor | float | str,
+    psf: np.ndarray | None,
+    x: Tensor,
+    data_range: float,
+    weight: Tensor | None = None,
+) -> None:
+    """Warn where told noise levels leave it plain that a PSF does not fit."""
+    if isinstance(noise_std, str) or psf is None:
+        return
+    level = torch.as_tensor(noise_std, dtype=x.dtype, device=x.device)
+    if level.ndim > 1:
+        level = level.square().flatten(1).mean(1).sqrt()
+    level = level.expand(len(x))
+    warn_of_misfit(unexplained_by(psf, x, level, data_range, weight))
+
+
+def warn_of_misfit(unexplained: Tensor) -> None:
+    """Tell of PSFs that are too wide."""
+    if (unexplained > 0).any():
+        warn_caller(
+            "psf does not fit the data: it takes away waves that an image shows "
+            "plainly. It may be too wide, pixels saturated (hide them by a mask), or "
+            "the noise far from white. Undoing it would amplify them without limit. "
+            "Where noise_std='auto', they count as noise, "
+            f"{float(unexplained.max()):.3g} in the units of X, and less is undone.",
+            PSFWarning,
+        )
