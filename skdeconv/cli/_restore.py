@@ -163,9 +163,9 @@ def _choice(arguments, psf, noise):
         raise ValueError(
             f"{name} only denoises and takes no --psf or --blur; take another --method."
         )
-    if psf is None and "psf" in accepted:
-        if accepted["psf"].default is inspect.Parameter.empty:
-            raise ValueError(f"{name} needs --psf or --blur.")
+    needs_psf = "psf" in accepted and accepted["psf"].default is inspect.Parameter.empty
+    if psf is None and needs_psf:
+        raise ValueError(f"{name} needs --psf or --blur.")
     if noise is not None and "noise_std" not in accepted:
         raise ValueError(
             f"{name} takes no --noise; set its strength with --set, or take another "

@@ -19,8 +19,8 @@ DECADES = 4.5
 # Fewer waves do not tell: of a law, of a half decade.
 LAW, COUNT = 60, 24
 
-# Median power over the expected one, from which on the blur cannot have made it. It is
-# at most 1.7 for 12 test images, 2.9 for 28 photographs at noise of 0.5/255.
+# Median power over the expected one, from which on the blur cannot have made it. Of 44
+# images behind 13 PSFs with 5 kinds of noise, 256 pixels wide, one run had more.
 BOUND = 3.0
 
 # Under strong noise: that ratio, what is more than noise over the expected power, and

@@ -170,10 +170,7 @@ def check_told_noise(
     """Warn where told noise levels leave it plain that a PSF does not fit."""
     if isinstance(noise_std, str) or psf is None:
         return
-    level = torch.as_tensor(noise_std, dtype=x.dtype, device=x.device)
-    if level.ndim > 1:
-        level = level.square().flatten(1).mean(1).sqrt()
-    level = level.expand(len(x))
+    level = torch.as_tensor(noise_std, dtype=x.dtype, device=x.device).expand(len(x))
     warn_of_misfit(unexplained_by(psf, x, level, data_range, weight))
 
 

@@ -95,8 +95,8 @@ class StrengthMixin:
     def _choose_soundly(self, x, noise_std=None, weight=None) -> Choice:
         """Choose, and warn of what would mislead the choice and ruin the answer."""
         warn_of_outliers(x, self.psf_, self.data_range_, weight)
-        told = self.noise_std if noise_std is None else noise_std
-        check_told_noise(told, self.psf_, x, self.data_range_, weight)
+        # A level from elsewhere was estimated, and judged then.
+        check_told_noise(self.noise_std, self.psf_, x, self.data_range_, weight)
         return self._choose(x, noise_std, weight)
 
     def _tune(self, images, target, weights):
