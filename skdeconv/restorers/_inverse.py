@@ -21,6 +21,8 @@ class InverseMixin(StrengthMixin):
     # Criterion where no noise level is given: "gcv" does without one, "sure" has it
     # estimated, except with an operator, behind which noise cannot be told.
     _blind = "gcv"
+    # Behind a blur noise counts as at least this part of the range.
+    _least_noise = 0.0
 
     def _scene(
         self,
@@ -67,10 +69,10 @@ class InverseMixin(StrengthMixin):
         if self.psf_ is None:
             return None
         noise = noise_behind(self.psf_, x, self.data_range_, weight)
-        if noise.plain.all():
-            return None
         warn_of_misfit(noise.unexplained)
-        return torch.where(noise.plain, torch.nan, noise.total)
+        level = noise.total.clamp_min(self._least_noise * self.data_range_)
+        plain = noise.plain & (level == noise.level)
+        return None if plain.all() else torch.where(plain, torch.nan, level)
 
     def _choose_together(self, x, noise_std, weight) -> Choice:
         dtype, x = x.dtype, x.float()  # is enough to compare strengths

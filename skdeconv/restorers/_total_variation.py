@@ -10,6 +10,7 @@ from skdeconv.operators import Identity, LinearOperator
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.restorers._base import DATA_RANGE, NDIM, OPERATOR, PSF, BaseRestorer
 from skdeconv.restorers._inverse import InverseMixin
+from skdeconv.restorers._noise_behind import ROUNDED
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import SolverResult, total_variation
 
@@ -142,6 +143,8 @@ class TotalVariationRestorer(VaryingPSFMixin, InverseMixin, BaseRestorer):
         "clip": ["boolean"],
     }
     _span = (1e-5, 1e1)
+    # Of less the strength would be so small that the iterations do not get there.
+    _least_noise = ROUNDED
 
     def __init__(
         self,

@@ -62,6 +62,14 @@ def test_deblurring_is_right_at_the_border(scene, border_gain):
     assert border_gain(psf, observed, truth, alone.predict(observed)).min() > 0
 
 
+def test_deblurring_without_any_noise(photographs):
+    psf = np.ones((1, 9)) / 9
+    blurred, sharp = Degradation([Blur(psf)]).pair(np.float32(photographs[:1]))
+    restored = restorer(psf).fit(blurred).predict(blurred)
+    before, after = (psnr(sharp, x, data_range=255) for x in (blurred, restored))
+    assert after > before + 10
+
+
 def test_choice_depends_on_nothing_but_the_image(noisy):
     together = restorer().fit(noisy)
     alone = restorer().fit(noisy[1:])
