@@ -14,10 +14,10 @@ from skdeconv.exceptions import PSFWarning
 # Noise that was smoothed, as by demosaicking, scaling or JPEG, has more power in coarse
 # pixels than white noise of its level. Behind a blur of at least this deviation it is
 # told from texture, which the blur has taken: by levels of coarse pixels that are so
-# many times too high, in images of at least so many pixels along an axis; and more
-# reliable than this and a quarter of what those of the pixels are, as smoothed noise
-# does not fill all directions.
-WIDE, EXCESS, LONG, SURE, DOUBT = 0.8, 1.7, 64, 0.375, 0.25
+# many times too high, more so the less reliable they are, in images of at least so many
+# pixels along an axis; and more reliable than this and a quarter of what those of the
+# pixels are, as smoothed noise does not fill all directions.
+WIDE, EXCESS, RELIABLE_EXCESS, LONG, SURE, DOUBT = 0.8, 1.7, 1.2, 64, 0.375, 0.25
 
 # Whether a PSF fits is told in the middle of larger images, of so many pixels if it
 # holds the PSF twice, but not of more than the second number. Noise counts as at least
@@ -101,7 +101,8 @@ def smoothed_noise_factor(
     if psf is None or psf.ndim != 2 or min(x.shape[2:]) < LONG or _spread(psf) < WIDE:
         return one
     factor, sure = in_coarse_pixels(x, level, weight)
-    plain = (factor > EXCESS) & (sure > SURE + DOUBT * reliability) & (level > 0)
+    plain = (factor > EXCESS) & (sure * factor > RELIABLE_EXCESS) & (level > 0)
+    plain &= sure > SURE + DOUBT * reliability
     return factor.where(plain, one)
 
 

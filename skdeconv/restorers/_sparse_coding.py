@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from skdeconv._params import Interval, RandomState, StrOptions, draw_seed
-from skdeconv.estimation import sparse_alpha
-from skdeconv.operators import LinearOperator
+from skdeconv.estimation import cross_validate, sparse_alpha
+from skdeconv.operators import Blur, LinearOperator
 from skdeconv.operators._scene import crop
 from skdeconv.restorers._base import (
     DATA_RANGE,
@@ -27,7 +27,7 @@ from skdeconv.restorers._noise import (
     denoise_stabilised,
     pair_noise_std,
 )
-from skdeconv.restorers._noise_behind import noise_behind
+from skdeconv.restorers._noise_behind import middle, noise_behind
 from skdeconv.restorers._strength import Choice, StrengthMixin, batches
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import sparse_deconvolve, sparse_denoise, sparse_invert
@@ -42,6 +42,10 @@ from skdeconv.solvers._sparse_coding import (
 
 # Patches that a dictionary is learned from.
 N_PATCHES = 40_000
+
+# Iterations that are enough to compare strengths, which differ by so much at first;
+# pixels of images that are restored at once.
+BRIEF, RATIO, TOGETHER = 30, 2.0, 2**14
 
 
 class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
@@ -70,8 +74,9 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
     alpha : float or "auto", default="auto"
         Weight of the penalty against the squared misfit, without unit; larger is
         smoother. ``"auto"`` takes the best for the pairs where ``fit`` is given y, else
-        what the noise level, the blur and the spectrum of each image suggest. Denoising
-        goes by `noise_std` alone.
+        for each image that of the least expected error, by Stein's estimate [4]_, near
+        what noise level, blur and spectrum suggest; with an `operator` just what they
+        suggest. Denoising goes by `noise_std` alone.
     operator : LinearOperator or None, default=None
         What is to be undone where it is not a blur: a
         :class:`~skdeconv.operators.Mask`, a :class:`~skdeconv.operators.Downsample`, a
@@ -114,9 +119,9 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
     alpha_ : float, ndarray of shape (n_samples,) or None
         The strength; an array holds the choices for the images of ``fit``, and None
         stands for denoising.
-    criterion_ : {"psnr", "risk"} or None
-        What chose it: the PSNR of the pairs, the expected error of linear filters, or
-        nothing.
+    criterion_ : {"psnr", "sure", "risk"} or None
+        What chose it: the PSNR of the pairs, Stein's estimate of the error of the
+        blurred answer, the expected error of linear filters, or nothing.
     path_ : dict or None
         The strengths looked at under ``"alpha"`` and the criterion there under
         ``"criterion"``, a row per image or one for the pairs.
@@ -171,6 +176,8 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
     .. [3] M. S. C. Almeida, M. A. T. Figueiredo, "Deconvolving images with unknown
        boundaries using the alternating direction method of multipliers", IEEE Trans.
        Image Process. 22(8), 2013. :doi:`10.1109/TIP.2013.2258354`
+    .. [4] S. Ramani, T. Blu, M. Unser, "Monte-Carlo SURE", IEEE Trans. Image Process.
+       17(9), 2008. :doi:`10.1109/TIP.2008.2001404`
 
     Examples
     --------
@@ -231,8 +238,11 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         self.data_range = data_range
         self.clip = clip
 
-    _criterion = "risk"
     _span = (1e-5, 1e-1)
+
+    @property
+    def _criterion(self):
+        return "sure" if self.operator is None else "risk"
 
     @property
     def _inverts(self):
@@ -293,13 +303,63 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
     def _choose(self, x, noise_std=None, weight=None) -> Choice:
         level = self._level(x, noise_std, weight)
         if self.operator is None:
-            psf = self.psf_
+            guess, *_ = sparse_alpha(x, self.psf_, level)
+            found = self._least_risk(x, guess, level, weight)
         else:
             psf = np.ones((1,) * self.operator.ndim)
             x = fill_in(x, seen_by(self.operator, x) > 0)
-        chosen = sparse_alpha(x, psf, level)
-        return Choice(
-            *(part / (self.data_range_ / 2) for part in chosen[:2]), chosen[2]
+            found = sparse_alpha(x, psf, level)
+        unit = self.data_range_ / 2
+        return Choice(found[0] / unit, found[1] / unit, found[2])
+
+    def _least_risk(self, x, guess, level, weight):
+        """Strengths near a guess whose blurred answers have the least expected error.
+
+        Errors count where the blur sees nothing beyond the frame, if that is a fifth of
+        the image at least.
+        """
+        x, weight = (middle(v, self.psf_) for v in (x, weight))
+        blur = again = self._blur()
+        counts = torch.ones_like(x)
+        if blur.boundary == "extended":
+            again = Blur.unchecked(self.psf_, "reflect")
+            edges = zip(x.shape[2:], blur.margins, strict=True)
+            inside = (..., *(slice(before, n - after) for n, (before, after) in edges))
+            if counts[inside].numel() > counts.numel() / 5:
+                counts = torch.zeros_like(x)
+                counts[inside] = 1
+
+        def predict(y, strength, _):
+            # Large images one by one: what the frame holds of one fills the caches.
+            size = max(1, TOGETHER // x[0].numel())
+            parts = None
+            if weight is not None:
+                times = (len(y) // len(x), *(1,) * (x.ndim - 1))
+                parts = weight.repeat(times).split(size)
+            options = {"max_iter": min(BRIEF, self.max_iter), "tol": 0}
+            restored = [
+                sparse_deconvolve(
+                    part,
+                    blur,
+                    alpha=alpha[:, None],
+                    weight=None if parts is None else parts[i],
+                    **options,
+                ).x
+                for i, (part, alpha) in enumerate(
+                    zip(y.split(size), strength.split(size), strict=True)
+                )
+            ]
+            return again(torch.cat(restored)), ()
+
+        return cross_validate(
+            predict,
+            x,
+            guess,
+            level=torch.maximum(level, x.flatten(1).std(1, correction=0) / 1000),
+            noise_std=level,
+            weight=counts if weight is None else counts * weight,
+            ratio=RATIO,
+            rounds=2,
         )
 
     def _restore(self, x, noise_std=None, weight=None) -> Tensor:

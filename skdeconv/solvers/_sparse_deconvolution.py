@@ -3,6 +3,7 @@
 from math import sqrt
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from skdeconv.operators import Blur
@@ -31,16 +32,16 @@ def cosine_frame(x: Tensor, waves: Tensor, ndim: int) -> Tensor:
 
     Returns
     -------
-    coefficients : Tensor of shape (batch, channels, *spatial, window**ndim)
-        The first of the last axis are patch means, scaled.
+    coefficients : Tensor of shape (batch, channels, window**ndim, *spatial)
+        The first of the third axis are patch means, scaled.
     """
     size = len(waves)
     for axis in range(2, 2 + ndim):
-        n = x.shape[axis]
-        wrapped = torch.arange(n + size - 1, device=x.device) % n
-        windows = x.index_select(axis, wrapped).unfold(axis, size, 1)
-        x = windows @ (waves.T / sqrt(size))
-    return x.flatten(2 + ndim)
+        wrapped = torch.arange(x.shape[axis] + size - 1, device=x.device)
+        x = x.index_select(axis, wrapped % x.shape[axis])
+    convolve = (F.conv1d, F.conv2d, F.conv3d)[ndim - 1]
+    coefficients = convolve(x.flatten(0, 1)[:, None], _patch_waves(waves, ndim))
+    return coefficients.unflatten(0, x.shape[:2])
 
 
 def cosine_frame_adjoint(coefficients: Tensor, waves: Tensor, ndim: int) -> Tensor:
@@ -48,7 +49,7 @@ def cosine_frame_adjoint(coefficients: Tensor, waves: Tensor, ndim: int) -> Tens
 
     Parameters
     ----------
-    coefficients : Tensor of shape (batch, channels, *spatial, window**ndim)
+    coefficients : Tensor of shape (batch, channels, window**ndim, *spatial)
         As :func:`cosine_frame` gives them.
     waves : Tensor of shape (window, window)
         Orthonormal waves in the rows.
@@ -60,14 +61,24 @@ def cosine_frame_adjoint(coefficients: Tensor, waves: Tensor, ndim: int) -> Tens
     x : Tensor of shape (batch, channels, *spatial)
         Images.
     """
-    size = len(waves)
-    x = coefficients.unflatten(-1, (size,) * ndim)
-    for axis in reversed(range(2, 2 + ndim)):
-        windows = (x @ (waves / sqrt(size))).unbind(-1)
-        x = torch.zeros_like(windows[0])
-        for offset, pixel in enumerate(windows):
-            x = x + pixel.roll(offset, axis)
+    size, spatial = len(waves), coefficients.shape[3:]
+    pixels = _patch_waves(waves, ndim).flatten(1).T @ coefficients.flatten(3)
+    x = pixels.unflatten(2, (size,) * ndim).unflatten(-1, spatial)
+    for axis in range(-ndim, 0):
+        first, *others = x.unbind(2)
+        x = first.clone()
+        for offset, pixel in enumerate(others, start=1):
+            x += pixel.roll(offset, axis)
     return x
+
+
+def _patch_waves(waves, ndim):
+    """Products of waves along all axes, as kernels of a convolution."""
+    size = len(waves)
+    waves = products = waves / sqrt(size)
+    for _ in range(ndim - 1):
+        products = torch.einsum("a...,bj->ab...j", products, waves).flatten(0, 1)
+    return products[:, None]
 
 
 def sparse_deconvolve(
@@ -145,9 +156,8 @@ def sparse_deconvolve(
     threshold = y.flatten(2).std(-1, correction=0) / 6
     threshold = torch.maximum(threshold, alpha).clamp_min(torch.finfo(y.dtype).tiny)
     fit, thrift = 0.05, (alpha / threshold).clamp_min(1e-4)
-    threshold = (alpha / thrift)[each][..., None].expand(*y.shape[:2], *(1,) * ndim, 1)
-    penalised = torch.arange(WINDOW**ndim, device=y.device) > 0
-    threshold, thrift = threshold * penalised, thrift[each]
+    penalised = (torch.arange(WINDOW**ndim, device=y.device) > 0)[each]
+    threshold, thrift = (alpha / thrift)[..., None][each] * penalised, thrift[each]
 
     x = bridge(y, grid)
     spectrum = fft(x, grid)
@@ -162,12 +172,12 @@ def sparse_deconvolve(
         blurred[inside] = (known * y + fit * target[inside]) / (known + fit)
         blurred_dual = blurred - target
 
-        target = cosine_frame(x, waves, ndim) - sparse_dual
-        sparse_dual = target.clamp(-threshold, threshold).neg_()
-        sparse = target + sparse_dual
+        sparse = cosine_frame(x, waves, ndim).sub_(sparse_dual)
+        sparse_dual = sparse.clamp(-threshold, threshold).neg_()
 
         pull = fft(blurred + blurred_dual, grid) * transfer.conj() * fit
-        sparse = cosine_frame_adjoint(sparse + sparse_dual, waves, ndim)
+        sparse.add_(sparse_dual, alpha=2)  # what is kept of it, and the dual again
+        sparse = cosine_frame_adjoint(sparse, waves, ndim)
         pull += fft(thrift * sparse, grid)
         spectrum = pull / (fit * power + thrift)
         previous, x = x, ifft(spectrum, grid)

@@ -93,7 +93,7 @@ def sparse_invert(
     step = 1 / operator.norm(shape) ** 2
     alpha = torch.as_tensor(alpha, dtype=y.dtype, device=y.device).expand(y.shape[:2])
     waves = cosines(WINDOW, WINDOW).to(y)
-    penalised = torch.arange(WINDOW**ndim, device=y.device) > 0
+    penalised = (torch.arange(WINDOW**ndim, device=y.device) > 0)[each]
 
     # Less the flat image that fits best: an answer for constants, and a scale.
     flat = operator(torch.ones(1, 1, *shape, dtype=y.dtype, device=y.device))
@@ -105,7 +105,7 @@ def sparse_invert(
     seen = share > UNSEEN * share.amax(tuple(range(2, y.ndim)), keepdim=True)
     x = operator.adjoint(known * y) / share.where(seen, 1.0)
     x = bridge(fill_in(x, seen.expand_as(x)), grid)
-    top = cosine_frame(x, waves, ndim)[..., 1:].abs().flatten(2).amax(2)
+    top = cosine_frame(x, waves, ndim)[:, :, 1:].abs().flatten(2).amax(2)
     threshold = torch.maximum(alpha, top / step)
     ratio = (alpha / threshold.clamp_min(tiny)).clamp_min(1e-6)
     decay = ratio ** (1 / max(1, DESCENT * max_iter))
@@ -118,7 +118,7 @@ def sparse_invert(
         misfit = known * (operator(point[inside]) - y)
         new[inside] -= step * operator.adjoint(misfit)
         coefficients = cosine_frame(new, waves, ndim)
-        bound = (step * threshold)[each][..., None] * penalised
+        bound = (step * threshold)[..., None][each] * penalised
         coefficients -= coefficients.clamp(-bound, bound)
         new = cosine_frame_adjoint(coefficients, waves, ndim)
         new = torch.where(converged[each], x, new)
