@@ -8,7 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from skdeconv._warnings import warn_caller
-from skdeconv.estimation import estimate_noise_std, unexplained_noise_std
+from skdeconv.estimation import (
+    estimate_noise_curve,
+    estimate_noise_std,
+    estimate_noise_variance,
+    unexplained_noise_std,
+)
 from skdeconv.exceptions import PSFWarning
 
 # Noise that was smoothed, as by demosaicking, scaling or JPEG, has more power in coarse
@@ -18,6 +23,11 @@ from skdeconv.exceptions import PSFWarning
 # pixels along an axis; and more reliable than this and a quarter of what those of the
 # pixels are, as smoothed noise does not fill all directions.
 WIDE, EXCESS, RELIABLE_EXCESS, LONG, SURE, DOUBT = 0.8, 1.7, 1.2, 64, 0.375, 0.25
+
+# Noise of signals, and of images of so few pixels, grows where it is so many times
+# stronger on average than in the smoothest parts, mostly by a part that is proportional
+# to the intensity.
+SMALL, GROWN = 2**13, 1.2
 
 # Whether a PSF fits is told in the middle of larger images, of so many pixels if it
 # holds the PSF twice, but not of more than the second number. Noise counts as at least
@@ -32,7 +42,10 @@ class NoiseBehind:
     Parameters
     ----------
     level, reliability : Tensor of shape (batch,)
-        Noise level that the pixels show, and how far it is to be trusted.
+        Noise level that the pixels show, and how far it is to be trusted; the root mean
+        square over the image where noise grows with the intensity.
+    grows : Tensor of bool of shape (batch,)
+        Whether it does.
     factor : Tensor of shape (batch,)
         How many times more of it coarse pixels have than of white noise.
     unexplained : Tensor of shape (batch,)
@@ -41,6 +54,7 @@ class NoiseBehind:
 
     level: Tensor
     reliability: Tensor
+    grows: Tensor
     factor: Tensor
     unexplained: Tensor
 
@@ -51,8 +65,8 @@ class NoiseBehind:
 
     @property
     def plain(self) -> Tensor:
-        """Whether it is the level that the pixels show."""
-        return (self.factor == 1) & (self.unexplained == 0)
+        """Whether it is the level that the pixels show, all of them."""
+        return (self.factor == 1) & (self.unexplained == 0) & ~self.grows
 
 
 def noise_behind(
@@ -67,9 +81,31 @@ def noise_behind(
         x, x.ndim - 2, weight=weight, return_reliability=True
     )
     factor = smoothed_noise_factor(x, level, reliability, psf, weight)
+    level, grows = _where_it_grows(x, level, psf, weight)
     white = factor == 1
     unexplained = unexplained_by(psf, x, factor * level, data_range, weight, white)
-    return NoiseBehind(level, reliability, factor, unexplained)
+    return NoiseBehind(level, reliability, grows, factor, unexplained)
+
+
+def _where_it_grows(x, level, psf, weight):
+    """Noise levels; root mean squares where noise plainly grows with the intensity.
+
+    Undoing a blur spreads the noise of bright parts over dark ones, where levels are
+    measured first. Signals and small images have too few patches for a curve.
+    """
+    if psf is None or _spread(psf) < WIDE:
+        return level, torch.zeros_like(level, dtype=torch.bool)
+    if x[0].numel() > SMALL and psf.ndim > 1:
+        curve = estimate_noise_curve(x, psf.ndim, weight=weight, blurred=True)
+        return torch.where(curve.grows, curve.rms(x, weight), level), curve.grows
+    known = torch.ones_like(x) if weight is None else (weight > 0).expand(x.shape).to(x)
+    darkest = x.where(known > 0, torch.inf).flatten(1).amin(1)
+    x = known * (x - darkest.reshape(-1, *(1,) * (x.ndim - 1)))
+    constant, gain = estimate_noise_variance(x, psf.ndim, weight)
+    mean = x.flatten(1).sum(1) / known.flatten(1).sum(1).clamp_min(1)
+    rms = (constant + gain * mean).sqrt()
+    grows = (gain * mean > constant) & (rms > GROWN * level)
+    return torch.where(grows, rms, level), grows
 
 
 def smoothed_noise_factor(
@@ -121,7 +157,8 @@ def in_coarse_pixels(x, level, weight):
 def _spread(psf):
     """Standard deviation of a PSF, averaged over its axes."""
     places = np.stack(np.meshgrid(*map(np.arange, psf.shape), indexing="ij"))
-    centre = (psf * places).sum((1, 2), keepdims=True)
+    axes = tuple(range(1, 1 + psf.ndim))
+    centre = (psf * places).sum(axes, keepdims=True)
     return np.sqrt((psf * (places - centre) ** 2).sum() / psf.ndim)
 
 

@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from skdeconv import Degradation
+from skdeconv import (
+    BlockMatchingRestorer,
+    Degradation,
+    LeastSquaresRestorer,
+    PlugAndPlayRestorer,
+    RichardsonLucyRestorer,
+    SparseCodingRestorer,
+    TotalVariationRestorer,
+    WienerRestorer,
+)
 from skdeconv.datasets import load_photographs
 from skdeconv.degradations import GaussianNoise
 from skdeconv.operators import Blur, disk_psf, gaussian_psf, motion_psf
@@ -14,6 +23,22 @@ PSFS = {
     "motion": motion_psf(13, angle=30),
     "shake": motion_psf(25, shake=2, random_state=1),
 }
+
+
+@pytest.fixture(
+    params=[
+        BlockMatchingRestorer,
+        LeastSquaresRestorer,
+        PlugAndPlayRestorer,
+        RichardsonLucyRestorer,
+        SparseCodingRestorer,
+        TotalVariationRestorer,
+        WienerRestorer,
+    ]
+)
+def deblurrer(request):
+    """A class of restorers that undo a PSF."""
+    return request.param
 
 
 @pytest.fixture(scope="session")
