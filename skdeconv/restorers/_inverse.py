@@ -70,9 +70,11 @@ class InverseMixin(StrengthMixin):
             return None
         noise = noise_behind(self.psf_, x, self.data_range_, weight)
         warn_of_misfit(noise.unexplained)
-        level = noise.total.clamp_min(self._least_noise * self.data_range_)
-        plain = noise.plain & (level == noise.level)
-        return None if plain.all() else torch.where(plain, torch.nan, level)
+        least = self._least_noise * self.data_range_
+        plain = noise.plain & (noise.level >= least)
+        if plain.all():
+            return None
+        return torch.where(plain, torch.nan, noise.total.clamp_min(least))
 
     def _choose_together(self, x, noise_std, weight) -> Choice:
         dtype, x = x.dtype, x.float()  # is enough to compare strengths

@@ -316,7 +316,7 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         """Strengths near a guess whose blurred answers have the least expected error.
 
         Errors count where the blur sees nothing beyond the frame, if that is a fifth of
-        the image at least.
+        the image at least and something is known there.
         """
         x, weight = (middle(v, self.psf_) for v in (x, weight))
         blur = again = self._blur()
@@ -328,6 +328,9 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
             if counts[inside].numel() > counts.numel() / 5:
                 counts = torch.zeros_like(x)
                 counts[inside] = 1
+        if weight is not None:
+            some = (counts * weight).flatten(1).any(1).reshape(-1, *(1,) * (x.ndim - 1))
+            counts = torch.where(some, counts * weight, weight)
 
         def predict(y, strength, _):
             # Large images one by one: what the frame holds of one fills the caches.
@@ -357,7 +360,7 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
             guess,
             level=torch.maximum(level, x.flatten(1).std(1, correction=0) / 1000),
             noise_std=level,
-            weight=counts if weight is None else counts * weight,
+            weight=counts,
             ratio=RATIO,
             rounds=2,
         )
