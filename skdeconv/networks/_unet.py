@@ -29,7 +29,9 @@ class _ResidualBlock(nn.Module):
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(self.dropout(self.relu(self.first(x))))
+        residual = self.second(self.dropout(self.relu(self.first(x))))
+        residual += x
+        return residual
 
 
 class UNet(nn.Module):

@@ -134,7 +134,7 @@ class BuildingMixin:
         offered = self._offered(channels)
         built = {f"module__{k}": v for k, v in offered.items() if k in known}
         low = {
-            "auto": (has_bfloat16(device), False),
+            "auto": (has_bfloat16(device, self.ndim), False),
             "float32": (False, False),
             "bfloat16": (True, True),
         }[self.precision]

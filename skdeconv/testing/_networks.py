@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from skdeconv.neural._net import has_bfloat16
+
 SIZES = {
     1: [(1,), (2,), (17,), (32,)],
     2: [(1, 1), (3, 1), (13, 18), (16, 24)],
@@ -202,14 +204,14 @@ def check_copies(maker):
 
 @torch.random.fork_rng(devices=[])
 def check_gradients(maker):
-    """Training moves every parameter, also in bfloat16."""
+    """Training moves every parameter, also in bfloat16 where that is sound."""
     torch.manual_seed(0)
     network, x = maker.network().train(), maker.images(batch=4)
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
     target = torch.full(maker.output_shape(x, maker.answer(network, x).shape[1]), 0.5)
     moved = dict.fromkeys((name for name, _ in network.named_parameters()), False)
     # A layer that starts at zero hides those before it from the first step.
-    for bfloat16 in (False, False, True):
+    for bfloat16 in (False, False, x.ndim < 5 or has_bfloat16("cpu", ndim=3)):
         optimizer.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             out = maker.answer(network, x)
