@@ -24,6 +24,9 @@ BOUND = 4.0
 # noise agree, and by 2 to 8 where something is amplified with every turn that they do
 # not explain. A noise level that is too low by a fifth is no reason yet.
 SETTLED = 1.0
+# Nor does an image reach below its data by more than so many times their span: above
+# it there may be stars, below it is what rings.
+DEEPEST = 2.0
 
 # Pixels that no data pull back follow the denoiser this much farther: what is known
 # spreads into holes in half the turns.
@@ -75,9 +78,10 @@ def plug_and_play(
     -------
     result : SolverResult
         Images in the operator's domain. An image converged if the last change by the
-        denoiser was less than its level; more means that operator or noise
-        level do not fit the data. A change of more than four times the level is cut to
-        that, and an answer that is not finite left out; neither converges.
+        denoiser was less than its level, and the image does not reach below the data by
+        more than twice their span; else operator or noise level do not fit the data. A
+        change of more than four times the level is cut to that, and an answer that is
+        not finite left out; neither converges.
 
     References
     ----------
@@ -88,6 +92,7 @@ def plug_and_play(
     step = data_step(y, operator, weight, max_iter=max_iter)
     z, seen = back_project(y, operator, weight)
     stride = torch.where(seen, 1.0, RELAXATION)
+    low, high = z.flatten(1).aminmax(dim=1)
     sound = torch.ones(len(y), dtype=torch.bool, device=y.device)
     for turn, level in enumerate(levels.unbind(1)):
         coupling = COUPLING * (noise_std / level).square()
@@ -96,6 +101,8 @@ def plug_and_play(
         sound = sound & (size <= BOUND * level)
         z = x + stride * (denoised - x)
     sound = sound & (size <= SETTLED * level)
+    depth = low - denoised.flatten(1).amin(1)
+    sound = sound & (depth <= DEEPEST * (high - low) + level)
     converged = sound[:, None].expand(y.shape[:2])
     return SolverResult(denoised, levels.shape[1], converged)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sklearn
 import torch
-from scipy.ndimage import zoom
+from scipy.ndimage import gaussian_filter, zoom
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
@@ -406,6 +406,7 @@ def test_a_denoiser_of_one_channel_serves_colours():
 def test_signals_and_volumes(ndim):
     psf = np.full((3,) * ndim, 3.0**-ndim)
     X = np.random.default_rng(0).uniform(0, 255, (2, *(40, 14, 13)[:ndim]))
+    X = gaussian_filter(X, (0, *(1.5,) * ndim))
     restored = plug_and_play(psf, denoiser=TotalVariationRestorer()).fit(X).predict(X)
     assert restored.shape == X.shape
     assert np.isfinite(restored).all()
@@ -490,7 +491,7 @@ def test_turns_that_do_not_settle_are_told_of():
     wide.fit(blurred)
     with pytest.warns(ConvergenceWarning, match="does not explain what the psf"):
         held = wide.predict(blurred)
-    assert np.abs(held).max() < 1000
+    assert np.abs(held).max() < 800  # 1400 if only changes by the denoiser told
     assert wide.noise_std_ == 0.3
 
 
