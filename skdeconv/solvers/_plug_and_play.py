@@ -26,7 +26,7 @@ BOUND = 4.0
 SETTLED = 1.0
 # Nor does an image reach below its data by more than so many times their span: above
 # it there may be stars, below it is what rings.
-DEEPEST = 2.0
+DEEPEST = 4.0
 
 # Pixels that no data pull back follow the denoiser this much farther: what is known
 # spreads into holes in half the turns.
@@ -79,7 +79,7 @@ def plug_and_play(
     result : SolverResult
         Images in the operator's domain. An image converged if the last change by the
         denoiser was less than its level, and the image does not reach below the data by
-        more than twice their span; else operator or noise level do not fit the data. A
+        more than four times their span; else operator or noise level do not fit the data. A
         change of more than four times the level is cut to that, and an answer that is
         not finite left out; neither converges.
 
