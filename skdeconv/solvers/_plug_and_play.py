@@ -79,9 +79,9 @@ def plug_and_play(
     result : SolverResult
         Images in the operator's domain. An image converged if the last change by the
         denoiser was less than its level, and the image does not reach below the data by
-        more than four times their span; else operator or noise level do not fit the data. A
-        change of more than four times the level is cut to that, and an answer that is
-        not finite left out; neither converges.
+        more than four times their span; else operator or noise level do not fit the
+        data. A change of more than four times the level is cut to that, and an answer
+        that is not finite left out; neither converges.
 
     References
     ----------
