@@ -72,12 +72,16 @@ class NoiseCurve(NamedTuple):
         noise_std : Tensor of shape (batch,)
             In the units of `x`.
         """
-        if weight is None:
-            mean = x.flatten(1).mean(1)
-        else:
-            known = (weight > 0).expand(x.shape).to(x).flatten(1)
-            mean = (x.flatten(1) * known).sum(1) / known.sum(1).clamp_min(1)
+        mean = mean_intensity(x, weight)
         return (self.offset + self.gain * mean).clamp_min(0).sqrt()
+
+
+def mean_intensity(x: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean of every image over its pixels, less those of weight 0."""
+    if weight is None:
+        return x.flatten(1).mean(1)
+    known = (weight > 0).expand(x.shape).to(x).flatten(1)
+    return (x.flatten(1) * known).sum(1) / known.sum(1).clamp_min(1)
 
 
 def estimate_noise_curve(
@@ -156,10 +160,9 @@ def estimate_noise_curve(
     counts = trust > 0
     dark = line.expected.masked_fill(~counts, torch.inf).amin(1).clamp_min(0)
     bright = line.expected.masked_fill(~counts, -torch.inf).amax(1).clamp_min(0)
-    left = line.misfit / constant.misfit.clamp_min(torch.finfo(level.dtype).tiny)
-    grows = (line.certainty > CERTAIN) & (left < 1 - EXPLAINED)
+    grows = _tells(line, constant, CERTAIN, EXPLAINED)
     if blurred:
-        grows |= (line.certainty > LESS_CERTAIN) & (left < 1 - ALL_EXPLAINED)
+        grows |= _tells(line, constant, LESS_CERTAIN, ALL_EXPLAINED)
     else:
         grows &= (share * counts).sum(1) > MOSTLY * counts.sum(1)
         grows &= bright.sqrt() > VISIBLE * _span(x, weight)
@@ -171,6 +174,12 @@ def estimate_noise_curve(
         return found
     otherwise = _constant(x, ndim, weight)
     return NoiseCurve(*map(partial(torch.where, enough), found, otherwise))
+
+
+def _tells(line, constant, certainty, explained):
+    """Whether a line is so certain, and explains so much of what a constant leaves."""
+    explains = line.misfit < (1 - explained) * constant.misfit
+    return (line.certainty > certainty) & explains
 
 
 def _constant(x, ndim, weight):

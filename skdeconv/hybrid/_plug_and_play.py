@@ -99,7 +99,8 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
     -----
     ConvergenceWarning
         If the turns did not settle on an image: the denoiser still changed it by more
-        than the noise level, since PSF, operator or `noise_std` do not fit the data.
+        than the noise level, or it reaches far below the data, since PSF, operator or
+        `noise_std` do not fit them.
         Such an image is restored once more as if its noise were four times stronger,
         three times at most.
     PSFWarning

@@ -36,8 +36,8 @@ def has_bfloat16(device: str, ndim: int = 2) -> bool:
     if device.startswith("cuda"):
         return torch.cuda.is_bf16_supported(including_emulation=False)
     capabilities = torch.cpu.get_capabilities()
-    able = "amx_bf16", "avx512_bf16"
-    return any(capabilities.get(name) for name in able[: 1 if ndim > 2 else None])
+    able = capabilities.get("avx512_bf16") and ndim < 3
+    return bool(able or capabilities.get("amx_bf16"))
 
 
 def takes_noise(module: nn.Module) -> bool:

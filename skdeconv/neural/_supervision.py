@@ -10,6 +10,7 @@ from torch import Tensor
 
 from skdeconv.neural._ensembles import turns
 from skdeconv.operators import Blur
+from skdeconv.operators._scene import crop
 
 # Length of the step along which a divergence is measured, in noise levels.
 STEP = 0.1
@@ -61,13 +62,7 @@ class SelfSupervised:
         if self.psf is None:
             return prediction, *images
         blur = Blur.unchecked(self.psf, "extended")
-        inside = tuple(
-            slice(before, n - after)
-            for n, (before, after) in zip(
-                prediction.shape[2:], blur.margins, strict=True
-            )
-        )
-        return blur(prediction), *(image[(..., *inside)] for image in images)
+        return blur(prediction), *(crop(image, blur) for image in images)
 
 
 class Noise2Void(SelfSupervised):

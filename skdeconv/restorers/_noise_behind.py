@@ -14,6 +14,7 @@ from skdeconv.estimation import (
     estimate_noise_variance,
     unexplained_noise_std,
 )
+from skdeconv.estimation._noise_curve import mean_intensity
 from skdeconv.exceptions import PSFWarning
 
 # Noise that was smoothed, as by demosaicking, scaling or JPEG, has more power in coarse
@@ -98,13 +99,12 @@ def _where_it_grows(x, level, psf, weight):
     if x[0].numel() > SMALL and psf.ndim > 1:
         curve = estimate_noise_curve(x, psf.ndim, weight=weight, blurred=True)
         return torch.where(curve.grows, curve.rms(x, weight), level), curve.grows
-    known = torch.ones_like(x) if weight is None else (weight > 0).expand(x.shape).to(x)
-    darkest = x.where(known > 0, torch.inf).flatten(1).amin(1)
-    x = known * (x - darkest.reshape(-1, *(1,) * (x.ndim - 1)))
+    darkest = x if weight is None else x.where(weight > 0, torch.inf)
+    x = x - darkest.amin(tuple(range(1, x.ndim)), keepdim=True)
     constant, gain = estimate_noise_variance(x, psf.ndim, weight)
-    mean = x.flatten(1).sum(1) / known.flatten(1).sum(1).clamp_min(1)
-    rms = (constant + gain * mean).sqrt()
-    grows = (gain * mean > constant) & (rms > GROWN * level)
+    growth = gain * mean_intensity(x, weight)
+    rms = (constant + growth).sqrt()
+    grows = (growth > constant) & (rms > GROWN * level)
     return torch.where(grows, rms, level), grows
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from skdeconv._params import Interval, RandomState, StrOptions, draw_seed
 from skdeconv.estimation import cross_validate, sparse_alpha
-from skdeconv.operators import Blur, LinearOperator
-from skdeconv.operators._scene import crop
+from skdeconv.operators import LinearOperator
+from skdeconv.operators._scene import crop, mirrored_outside
 from skdeconv.restorers._base import (
     DATA_RANGE,
     NDIM,
@@ -319,37 +319,28 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         the image at least and something is known there.
         """
         x, weight = (middle(v, self.psf_) for v in (x, weight))
-        blur = again = self._blur()
-        counts = torch.ones_like(x)
-        if blur.boundary == "extended":
-            again = Blur.unchecked(self.psf_, "reflect")
-            edges = zip(x.shape[2:], blur.margins, strict=True)
-            inside = (..., *(slice(before, n - after) for n, (before, after) in edges))
-            if counts[inside].numel() > counts.numel() / 5:
-                counts = torch.zeros_like(x)
-                counts[inside] = 1
-        if weight is not None:
-            some = (counts * weight).flatten(1).any(1).reshape(-1, *(1,) * (x.ndim - 1))
-            counts = torch.where(some, counts * weight, weight)
+        known = torch.ones_like(x) if weight is None else weight
+        blur = self._blur()
+        again = mirrored_outside(blur)
+        inside = torch.zeros_like(x)
+        crop(inside, blur).fill_(1)
+        counts = known
+        if inside.mean() > 0.2:
+            some = (inside * known).flatten(1).any(1)
+            some = some.reshape(-1, *(1,) * (x.ndim - 1))
+            counts = torch.where(some, inside * known, known)
+        # Large images one by one: what the frame holds of one fills the caches.
+        size = max(1, TOGETHER // x[0].numel())
+        options = {"max_iter": min(BRIEF, self.max_iter), "tol": 0}
 
         def predict(y, strength, _):
-            # Large images one by one: what the frame holds of one fills the caches.
-            size = max(1, TOGETHER // x[0].numel())
-            parts = None
-            if weight is not None:
-                times = (len(y) // len(x), *(1,) * (x.ndim - 1))
-                parts = weight.repeat(times).split(size)
-            options = {"max_iter": min(BRIEF, self.max_iter), "tol": 0}
+            parts = (y, known.repeat(len(y) // len(x), *(1,) * (x.ndim - 1)), strength)
             restored = [
                 sparse_deconvolve(
-                    part,
-                    blur,
-                    alpha=alpha[:, None],
-                    weight=None if parts is None else parts[i],
-                    **options,
+                    part, blur, alpha=alpha[:, None], weight=weight, **options
                 ).x
-                for i, (part, alpha) in enumerate(
-                    zip(y.split(size), strength.split(size), strict=True)
+                for part, weight, alpha in zip(
+                    *(v.split(size) for v in parts), strict=True
                 )
             ]
             return again(torch.cat(restored)), ()

@@ -16,7 +16,29 @@ from skdeconv.solvers._sparse_coding import cosines
 WINDOW = 4  # pixels per axis of the patches; 4 beat 3, 5, 6, 8 and three-level Haar
 
 
-def cosine_frame(x: Tensor, waves: Tensor, ndim: int) -> Tensor:
+def patch_waves(size: int, ndim: int) -> Tensor:
+    """Products of cosine waves along all axes, as kernels of a convolution.
+
+    Parameters
+    ----------
+    size : int
+        Pixels per axis of a patch.
+    ndim : int
+        Number of spatial axes.
+
+    Returns
+    -------
+    waves : Tensor of shape (size**ndim, 1, *patch)
+        Orthogonal, of such a norm that overlapping patches make a tight frame; the
+        first is constant.
+    """
+    waves = products = cosines(size, size) / sqrt(size)
+    for _ in range(ndim - 1):
+        products = torch.einsum("a...,bj->ab...j", products, waves).flatten(0, 1)
+    return products[:, None]
+
+
+def cosine_frame(x: Tensor, waves: Tensor) -> Tensor:
     """Transform all overlapping patches of periodic images to cosine waves.
 
     A tight frame: :func:`cosine_frame_adjoint` inverts it, and it keeps norms.
@@ -25,60 +47,46 @@ def cosine_frame(x: Tensor, waves: Tensor, ndim: int) -> Tensor:
     ----------
     x : Tensor of shape (batch, channels, *spatial)
         Images.
-    waves : Tensor of shape (window, window)
-        Orthonormal waves in the rows, the first constant.
-    ndim : int
-        Number of spatial axes.
+    waves : Tensor of shape (n_waves, 1, *patch)
+        Those of :func:`patch_waves`.
 
     Returns
     -------
-    coefficients : Tensor of shape (batch, channels, window**ndim, *spatial)
+    coefficients : Tensor of shape (batch, channels, n_waves, *spatial)
         The first of the third axis are patch means, scaled.
     """
-    size = len(waves)
-    for axis in range(2, 2 + ndim):
+    shape = x.shape[:2]
+    for axis, size in enumerate(waves.shape[2:], start=2):
         wrapped = torch.arange(x.shape[axis] + size - 1, device=x.device)
         x = x.index_select(axis, wrapped % x.shape[axis])
-    convolve = (F.conv1d, F.conv2d, F.conv3d)[ndim - 1]
-    coefficients = convolve(x.flatten(0, 1)[:, None], _patch_waves(waves, ndim))
-    return coefficients.unflatten(0, x.shape[:2])
+    convolve = (F.conv1d, F.conv2d, F.conv3d)[waves.ndim - 3]
+    return convolve(x.flatten(0, 1)[:, None], waves).unflatten(0, shape)
 
 
-def cosine_frame_adjoint(coefficients: Tensor, waves: Tensor, ndim: int) -> Tensor:
+def cosine_frame_adjoint(coefficients: Tensor, waves: Tensor) -> Tensor:
     """Put the patches together again: adjoint and inverse of :func:`cosine_frame`.
 
     Parameters
     ----------
-    coefficients : Tensor of shape (batch, channels, window**ndim, *spatial)
+    coefficients : Tensor of shape (batch, channels, n_waves, *spatial)
         As :func:`cosine_frame` gives them.
-    waves : Tensor of shape (window, window)
-        Orthonormal waves in the rows.
-    ndim : int
-        Number of spatial axes.
+    waves : Tensor of shape (n_waves, 1, *patch)
+        Those of :func:`patch_waves`.
 
     Returns
     -------
     x : Tensor of shape (batch, channels, *spatial)
         Images.
     """
-    size, spatial = len(waves), coefficients.shape[3:]
-    pixels = _patch_waves(waves, ndim).flatten(1).T @ coefficients.flatten(3)
-    x = pixels.unflatten(2, (size,) * ndim).unflatten(-1, spatial)
-    for axis in range(-ndim, 0):
+    patch, spatial = waves.shape[2:], coefficients.shape[3:]
+    pixels = waves.flatten(1).T @ coefficients.flatten(3)
+    x = pixels.unflatten(2, patch).unflatten(-1, spatial)
+    for axis in range(-len(spatial), 0):
         first, *others = x.unbind(2)
         x = first.clone()
         for offset, pixel in enumerate(others, start=1):
             x += pixel.roll(offset, axis)
     return x
-
-
-def _patch_waves(waves, ndim):
-    """Products of waves along all axes, as kernels of a convolution."""
-    size = len(waves)
-    waves = products = waves / sqrt(size)
-    for _ in range(ndim - 1):
-        products = torch.einsum("a...,bj->ab...j", products, waves).flatten(0, 1)
-    return products[:, None]
 
 
 def sparse_deconvolve(
@@ -143,7 +151,7 @@ def sparse_deconvolve(
     inside = frame(shape)
     transfer = transfer_function(blur.psf, grid, device=y.device, dtype=y.dtype)
     power = transfer.abs().square()
-    waves = cosines(WINDOW, WINDOW).to(y)
+    waves = patch_waves(WINDOW, ndim).to(y)
     known = torch.ones_like(y) if weight is None else weight
     y = fill_in(y, known > 0)
     level = y.mean(axes, keepdim=True)
@@ -162,7 +170,7 @@ def sparse_deconvolve(
     x = bridge(y, grid)
     spectrum = fft(x, grid)
     blurred_dual = torch.zeros_like(x)
-    sparse_dual = torch.zeros_like(cosine_frame(x, waves, ndim))
+    sparse_dual = torch.zeros_like(cosine_frame(x, waves))
     converged = contrast == 0
     n_iter = 0
     while n_iter < max_iter and not converged.all():
@@ -172,12 +180,12 @@ def sparse_deconvolve(
         blurred[inside] = (known * y + fit * target[inside]) / (known + fit)
         blurred_dual = blurred - target
 
-        sparse = cosine_frame(x, waves, ndim).sub_(sparse_dual)
+        sparse = cosine_frame(x, waves).sub_(sparse_dual)
         sparse_dual = sparse.clamp(-threshold, threshold).neg_()
 
         pull = fft(blurred + blurred_dual, grid) * transfer.conj() * fit
         sparse.add_(sparse_dual, alpha=2)  # what is kept of it, and the dual again
-        sparse = cosine_frame_adjoint(sparse, waves, ndim)
+        sparse = cosine_frame_adjoint(sparse, waves)
         pull += fft(thrift * sparse, grid)
         spectrum = pull / (fit * power + thrift)
         previous, x = x, ifft(spectrum, grid)

@@ -8,11 +8,11 @@ from skdeconv.operators._grids import bridge, frame
 from skdeconv.solvers._conjugate_gradient import dot
 from skdeconv.solvers._filling import fill_in
 from skdeconv.solvers._result import SolverResult
-from skdeconv.solvers._sparse_coding import cosines
 from skdeconv.solvers._sparse_deconvolution import (
     WINDOW,
     cosine_frame,
     cosine_frame_adjoint,
+    patch_waves,
 )
 
 # Pixels between opposite ends of the scene, which periodic patches would tie.
@@ -92,7 +92,7 @@ def sparse_invert(
     known = torch.ones_like(y) if weight is None else weight
     step = 1 / operator.norm(shape) ** 2
     alpha = torch.as_tensor(alpha, dtype=y.dtype, device=y.device).expand(y.shape[:2])
-    waves = cosines(WINDOW, WINDOW).to(y)
+    waves = patch_waves(WINDOW, ndim).to(y)
     penalised = (torch.arange(WINDOW**ndim, device=y.device) > 0)[each]
 
     # Less the flat image that fits best: an answer for constants, and a scale.
@@ -105,7 +105,7 @@ def sparse_invert(
     seen = share > UNSEEN * share.amax(tuple(range(2, y.ndim)), keepdim=True)
     x = operator.adjoint(known * y) / share.where(seen, 1.0)
     x = bridge(fill_in(x, seen.expand_as(x)), grid)
-    top = cosine_frame(x, waves, ndim)[:, :, 1:].abs().flatten(2).amax(2)
+    top = cosine_frame(x, waves)[:, :, 1:].abs().flatten(2).amax(2)
     threshold = torch.maximum(alpha, top / step)
     ratio = (alpha / threshold.clamp_min(tiny)).clamp_min(1e-6)
     decay = ratio ** (1 / max(1, DESCENT * max_iter))
@@ -117,10 +117,10 @@ def sparse_invert(
         new = point.clone()
         misfit = known * (operator(point[inside]) - y)
         new[inside] -= step * operator.adjoint(misfit)
-        coefficients = cosine_frame(new, waves, ndim)
+        coefficients = cosine_frame(new, waves)
         bound = (step * threshold)[..., None][each] * penalised
         coefficients -= coefficients.clamp(-bound, bound)
-        new = cosine_frame_adjoint(coefficients, waves, ndim)
+        new = cosine_frame_adjoint(coefficients, waves)
         new = torch.where(converged[each], x, new)
         following = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
         point = new + (momentum - 1) / following * (new - x)
