@@ -5,7 +5,7 @@ number of steps. Protocol of the test: clean 8-bit images plus white Gaussian no
 is neither clipped nor rounded; the answer is clipped and rounded; PSNR for a peak of
 255, averaged over the images.
 ``python self_supervision.py PHOTOGRAPHS TEST [--epochs 10] [--std 25] [--width 16]
-[--lr 6e-3]``
+[--lr 6e-3] [--only clean sure neighbor2neighbor noise2void]``
 """
 
 import argparse
@@ -43,9 +43,8 @@ def main():
     parser.add_argument("--std", type=float, default=25)
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--lr", type=float, default=6e-3)
-    parser.add_argument(
-        "--only", nargs="*", default=[None, "sure", "neighbor2neighbor", "noise2void"]
-    )
+    lessons = ["clean", "sure", "neighbor2neighbor", "noise2void"]
+    parser.add_argument("--only", nargs="+", choices=lessons, default=lessons)
     arguments = parser.parse_args()
     clean = [i.astype(np.float32) for i in read_grey(arguments.photographs).values()]
     random = np.random.default_rng(0)
@@ -54,7 +53,8 @@ def main():
         for i in clean
     ]
     test, reference = read_grey(arguments.test), None
-    for supervision in arguments.only:
+    for lesson in arguments.only:
+        supervision = None if lesson == "clean" else lesson
         options = {"supervision": supervision}
         if supervision == "sure":
             options["noise_std"] = arguments.std
@@ -65,7 +65,7 @@ def main():
         restored, _ = score(model, test, arguments.std)
         reference = restored if reference is None else reference
         print(
-            f"{supervision or 'clean images':18} {restored:6.2f} dB  "
+            f"{lesson:18} {restored:6.2f} dB  "
             f"loss {reference - restored:5.2f}  {seconds:5.0f} s",
             flush=True,
         )
