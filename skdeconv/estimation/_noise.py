@@ -28,7 +28,7 @@ CLIPPED = 0.002
 
 # Of larger images only so many pixels are looked at, in a few slabs across the first
 # axis, each of which is at least so many pixels thick.
-ENOUGH, SLABS, THICK = 2**22, 8, 16
+ENOUGH, SLABS, THICK = 2**21, 8, 16
 
 
 def estimate_noise_std(
@@ -53,7 +53,7 @@ def estimate_noise_std(
     raised by what its chance error may be.
 
     Pixels that are clipped or lie in a constant region say nothing about the noise and
-    are left out, unless constant regions are all there is. Of images of more than four
+    are left out, unless constant regions are all there is. Of images of more than two
     million pixels so many are looked at, in up to eight slabs.
 
     Parameters
@@ -95,7 +95,7 @@ def estimate_noise_std(
     >>> bool(4.5 < estimate_noise_std(5 * noise, ndim=2) < 5.5)
     True
     """
-    x, weight = _slabs(x), None if weight is None else _slabs(weight)
+    x, weight = slabs(x), None if weight is None else slabs(weight)
     flat = constant_pixels(x, ndim)
     mute = mute_pixels(x, ndim, weight)
     sizes = patch_sizes(x.shape[2:])
@@ -113,7 +113,7 @@ def estimate_noise_std(
     return (noise_std, reliability) if return_reliability else noise_std
 
 
-def _slabs(x):
+def slabs(x):
     """Put slabs of a large image on top of each other."""
     n = x.shape[2]
     rows = max(THICK, ENOUGH // max(1, prod(x.shape[3:])))

@@ -11,6 +11,7 @@ from skdeconv.estimation._noise import (
     clipped_pixels,
     estimate_noise_std,
     mute_pixels,
+    slabs,
 )
 from skdeconv.estimation._patches import Patches, least_patches, patch_sizes
 
@@ -94,7 +95,8 @@ def estimate_noise_curve(
     intensity the variance is found as in :func:`estimate_noise_std`, from the smaller
     eigenvalues of the covariance of the smoothest patches [2]_, which texture leaves
     alone. A line is fitted to the groups: those count that hold little texture and are
-    not near to where pixels are clipped, and less so what is above the line.
+    not near to where pixels are clipped, and less so what is above the line. Of images
+    of more than two million pixels so many are looked at.
 
     Parameters
     ----------
@@ -145,6 +147,7 @@ def estimate_noise_curve(
     >>> bool(0.8 < curve.gain < 1.2), bool(curve.grows)
     (True, True)
     """
+    x, weight = slabs(x), None if weight is None else slabs(weight)
     sizes = patch_sizes(x.shape[2:])
     least = least_patches(sizes) // 2
     places = [n - p + 1 for n, p in zip(x.shape[2:], sizes, strict=True)]

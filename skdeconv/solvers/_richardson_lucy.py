@@ -166,24 +166,27 @@ def _norm(x):
     return dot(x, x).sqrt()
 
 
-def _extrapolate(x, new, point, previous):
-    """Where the next step starts, and the change of this one; `x` is consumed."""
-    coarse = COARSE.get(x.dtype, x.dtype)
-    if previous is None:
-        return new.clone(), (new - point).to(coarse)
-    change = torch.sub(new, point, out=point).to(coarse)
-    length = _dot(previous, previous, x.dtype).clamp_min_(torch.finfo(x.dtype).tiny)
-    factor = (_dot(change, previous, x.dtype) / length).clamp_(0, 1)
+def _extrapolate(x, new, point, change):
+    """Where the next step starts, and the change of this one.
+
+    `x` and the change of the step before are consumed.
+    """
+    if change is None:
+        return new.clone(), (new - point).to(COARSE.get(x.dtype, x.dtype))
+    along, length = 0, torch.finfo(x.dtype).tiny
+    # By parts, each of which is made precise for the moment.
+    size = -(-x.shape[2] // PARTS)
+    for before, start, end in zip(
+        *(v.split(size, 2) for v in (change, point, new)), strict=True
+    ):
+        previous, now = before.to(x.dtype), end - start
+        along = along + dot(now, previous)
+        length = length + dot(previous, previous)
+        before.copy_(now)
+    factor = (along / length).clamp_(0, 1)
     # KEPT * new + max(0, new + factor * (new - x) - KEPT * new), without a buffer
     x.mul_(-factor).addcmul_(new, factor + (1 - KEPT)).clamp_min_(0)
     return x.add_(new, alpha=KEPT), change
-
-
-def _dot(a, b, dtype):
-    """Inner products by parts, each of which is made precise for the moment."""
-    size = -(-a.shape[2] // PARTS)
-    pairs = zip(a.split(size, 2), b.split(size, 2), strict=True)
-    return sum(dot(one.to(dtype), other.to(dtype)) for one, other in pairs)
 
 
 def _step(y, blur, weight, background, tv_weight, look):

@@ -4,7 +4,12 @@ import pytest
 import torch
 from skimage import data
 
-from skdeconv.estimation import estimate_noise_curve, estimate_noise_std
+from skdeconv.estimation import (
+    _noise_curve,
+    estimate_noise_curve,
+    estimate_noise_std,
+)
+from skdeconv.estimation._patches import Patches
 
 
 def photograph(name):
@@ -48,6 +53,19 @@ def test_dark_scene_with_small_bright_parts():
     assert curve.grows
     assert curve.rms(y).item() == pytest.approx(true_rms(x, 2, 2), rel=0.1)
     assert estimate_noise_std(y, 2) < 0.6 * true_rms(x, 2, 2)
+
+
+def test_large_images_are_looked_at_in_parts(monkeypatch):
+    ramp = torch.linspace(10, 200, 2000)[:, None].expand(1, 1, 2000, 1200)
+    noisy = torch.poisson(ramp, generator=torch.Generator().manual_seed(0))
+    seen = []
+    monkeypatch.setattr(
+        _noise_curve, "Patches", lambda x, *a: seen.append(x.numel()) or Patches(x, *a)
+    )
+    curve = estimate_noise_curve(noisy, ndim=2)
+    assert curve.gain.item() == pytest.approx(1, rel=0.1)
+    assert curve.grows
+    assert seen == [8 * (2**21 // 1200 // 8) * 1200]
 
 
 @pytest.mark.parametrize("black", [-100.0, 50.0, 1000.0])
