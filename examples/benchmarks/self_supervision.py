@@ -4,8 +4,8 @@ All networks see the same photographs with the same noise, drawn once, for the s
 number of steps. Protocol of the test: clean 8-bit images plus white Gaussian noise that
 is neither clipped nor rounded; the answer is clipped and rounded; PSNR for a peak of
 255, averaged over the images.
-``python self_supervision.py PHOTOGRAPHS TEST [--epochs 10] [--std 25] [--width 16]
-[--lr 6e-3] [--only clean sure neighbor2neighbor noise2void]``
+``python self_supervision.py PHOTOGRAPHS TEST [--epochs 10] [--std 25] [--module unet]
+[--width 16] [--lr 6e-3] [--only clean sure neighbor2neighbor noise2void]``
 """
 
 import argparse
@@ -19,8 +19,9 @@ from denoising_training import score
 from skdeconv import DeconvRestorer
 
 
-def restorer(epochs, width, lr, **parameters):
+def restorer(epochs, module, width, lr, **parameters):
     return DeconvRestorer(
+        module=module,
         module__width=width,
         lr=lr,
         ema_decay=0.999,
@@ -41,6 +42,7 @@ def main():
     parser.add_argument("test", type=Path)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--std", type=float, default=25)
+    parser.add_argument("--module", default="unet")
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--lr", type=float, default=6e-3)
     lessons = ["clean", "sure", "neighbor2neighbor", "noise2void"]
@@ -59,7 +61,8 @@ def main():
         if supervision == "sure":
             options["noise_std"] = arguments.std
         start = time.perf_counter()
-        model = restorer(arguments.epochs, arguments.width, arguments.lr, **options)
+        network = arguments.module, arguments.width
+        model = restorer(arguments.epochs, *network, arguments.lr, **options)
         model.fit(noisy, clean if supervision is None else None)
         seconds = time.perf_counter() - start
         restored, _ = score(model, test, arguments.std)
