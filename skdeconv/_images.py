@@ -207,6 +207,10 @@ def as_images(X):
     """
     if hasattr(X, "detach"):
         return X.detach().cpu().numpy(), "stack"
+    if hasattr(X, "iloc") and X.ndim == 1:
+        X = X.to_numpy()  # a column of a table, of names perhaps
+    if isinstance(X, np.ndarray) and X.dtype.kind == "U" and X.ndim == 1:
+        X = X.tolist()
     is_object = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
     if isinstance(X, list | tuple) or is_object:
         if len(X) == 0:
@@ -221,6 +225,10 @@ def as_images(X):
             ]
             images = [x if _lies_on_disk(x) else np.asarray(x) for x in images]
             return images, "object" if is_object else "list"
+        if any(isinstance(x, str | PathLike) for x in X):
+            raise ValueError(
+                "images must be arrays or names of files, got a mixture of them."
+            )
     return X, "stack"
 
 
@@ -266,7 +274,7 @@ def check_images(X, *, ndim: int, name: str = "X") -> ImageBatch:
         Wherever the data break the contract; the message names what was expected and
         what came.
     """
-    if X is None or isinstance(X, str | bytes):
+    if X is None or isinstance(X, str | bytes | PathLike | Iterator):
         raise ValueError(
             f"{name} must be an array or a list of arrays or file names, got {X!r}."
         )
@@ -286,6 +294,8 @@ def check_images(X, *, ndim: int, name: str = "X") -> ImageBatch:
             for image in data
         ]
         has_channels = _check_list_shapes([image.shape for image in data], ndim, name)
+        if has_channels and ndim == 2:
+            _refuse_pages(data)
     return ImageBatch(data, ndim, has_channels, container)
 
 
@@ -318,6 +328,17 @@ def _refuse_channels_first(shape, ndim, name):
             f"{name} must have its channels last, got images of shape {shape}, which "
             "looks like channels first. Move them, as by np.moveaxis(image, 0, -1)."
         )
+
+
+def _refuse_pages(images):
+    """Catch files of several pictures, of which the rows would pass for colours."""
+    for image in images:
+        if _lies_on_disk(image) and image.shape[-1] > 4:
+            raise ValueError(
+                f"{image.path} holds a stack of shape {image.shape}, and ndim=2 asks "
+                "for one picture per file: name a file for each, take ndim=3 if it is "
+                "a volume, or read it and pass arrays."
+            )
 
 
 def _check_list_shapes(shapes, ndim, name):

@@ -23,8 +23,8 @@ REMEMBERED = 2**28
 class ImageFile:
     """An image on disk that is read when it is looked at, as if it were an array.
 
-    It is read once when it is made, to learn its shape and that all is well with it.
-    Opacity is left out.
+    It is read once when it is made, to learn its shape and that all is well with it;
+    once more where the file has changed. Opacity is left out.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class ImageFile:
     """
 
     def __init__(self, path):
-        self.path = Path(path)
+        self.path, self.place = Path(path), Path(path).absolute()
         pixels = self._read()
         if pixels.dtype.kind not in "biuf":
             raise ValueError(f"{self.path} holds {pixels.dtype}, not numbers.")
@@ -54,7 +54,7 @@ class ImageFile:
         return f"ImageFile({str(self.path)!r})"
 
     def __array__(self, dtype=None, copy=None):
-        pixels = _recent.get(self.path, self._read)
+        pixels = _recent.get(self.place, self._read)
         if pixels.shape != self.shape or pixels.dtype != self.dtype:
             raise ValueError(f"{self.path} is not the image any more that it was.")
         return np.array(pixels, dtype=dtype) if copy else np.asarray(pixels, dtype)
@@ -76,8 +76,8 @@ class ImageFile:
     def _read(self):
         try:
             if self.path.suffix.lower() == ".npy":
-                return np.load(self.path, mmap_mode="r", allow_pickle=False)
-            return read_picture(self.path).pixels
+                return np.load(self.place, mmap_mode="r", allow_pickle=False)
+            return read_picture(self.place).pixels
         except FileNotFoundError:
             raise FileNotFoundError(f"{self.path}: no such file") from None
         except ValueError as error:
@@ -91,6 +91,9 @@ class _Recent:
         self.files, self.bytes, self.lock = OrderedDict(), 0, Lock()
 
     def get(self, path, read):
+        """Give what was read of a file as it is now."""
+        now = os.stat(path) if path.is_file() else None
+        path = path, now and (now.st_mtime_ns, now.st_size, now.st_ino)
         with self.lock:
             if path in self.files:
                 self.files.move_to_end(path)

@@ -1,6 +1,7 @@
 """Images that lie on disk."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from PIL import Image
@@ -86,3 +87,43 @@ def test_bad_files_are_named(tmp_path, files):
     Image.fromarray(CLEAN[0][:5]).save(changing)
     with pytest.raises(ValueError, match="not the image any more"):
         np.asarray(image)
+
+
+def test_a_file_is_read_again_where_it_has_changed(tmp_path, monkeypatch):
+    path = tmp_path / "photo.png"
+    restorer = WienerRestorer([[1.0]], alpha=0.1).fit(CLEAN)
+    for image in (CLEAN[0], CLEAN[1], CLEAN[1][:9]):
+        Image.fromarray(image).save(path)
+        assert np.array_equal(
+            restorer.predict([path])[0], restorer.predict(image[None])[0]
+        )
+    (tmp_path / "below").mkdir()
+    Image.fromarray(CLEAN[2]).save(tmp_path / "below" / "photo.png")
+    for folder, image in ((tmp_path, CLEAN[1][:9]), (tmp_path / "below", CLEAN[2])):
+        monkeypatch.chdir(folder)
+        assert np.array_equal(np.asarray(ImageFile("photo.png")), image)
+
+
+def test_pages_are_no_colours(tmp_path):
+    pages = np.full((6, 20, 28), 7, np.uint8)
+    tifffile.imwrite(tmp_path / "pages.tif", pages, photometric="minisblack")
+    np.save(tmp_path / "stack.npy", np.ones((6, 9, 8)))
+    for name in ("pages.tif", "stack.npy"):
+        with pytest.raises(ValueError, match=f"{name} holds a stack of shape"):
+            WienerRestorer([[1.0]]).fit([tmp_path / name])
+    volume = WienerRestorer([[[1.0]]]).fit([tmp_path / "pages.tif"])
+    assert volume.n_channels_ == 1
+
+
+def test_names_in_arrays_and_tables(files):
+    names = [str(name) for name in files[0]]
+    restorer = WienerRestorer([[1.0]], alpha=0.1).fit(NOISY)
+    expected = restorer.predict(names)
+    for kind in (np.array, pd.Series):
+        restored = restorer.predict(kind(names))
+        assert all(map(np.array_equal, restored, expected))
+    with pytest.raises(ValueError, match="a mixture of them"):
+        restorer.predict([names[0], NOISY[0]])
+    for alone in (files[0][0], iter(names)):
+        with pytest.raises(ValueError, match="list of arrays or file names, got"):
+            restorer.predict(alone)

@@ -45,7 +45,8 @@ def conv_transpose_size(
     Raises
     ------
     ValueError
-        If nothing would be left of the output.
+        If a number is no length, the output padding not less than stride or dilation,
+        or nothing would be left of the output.
 
     References
     ----------
@@ -60,6 +61,19 @@ def conv_transpose_size(
     >>> conv_transpose_size(16, kernel_size=3, stride=2, padding=1, output_padding=1)
     32
     """
+    lengths = {"n": n, "kernel_size": kernel_size, "stride": stride}
+    lengths |= {"padding": padding, "output_padding": output_padding}
+    for name, value in (lengths | {"dilation": dilation}).items():
+        least = 0 if name.endswith("padding") else 1
+        if not isinstance(value, Integral) or value < least:
+            raise ValueError(
+                f"{name} must be an int of at least {least}, got {value!r}."
+            )
+    if output_padding >= max(stride, dilation):
+        raise ValueError(
+            "output_padding must be less than stride or dilation, got "
+            f"{output_padding} for stride={stride} and dilation={dilation}."
+        )
     length = (n - 1) * stride - 2 * padding + dilation * (kernel_size - 1)
     length += output_padding + 1
     if length < 1:
@@ -166,10 +180,11 @@ _SAME = {1: ConvTransposeSame1d, 2: ConvTransposeSame2d, 3: ConvTransposeSame3d}
 
 
 def _per_axis(name, value, ndim):
-    lengths = (value,) * ndim if isinstance(value, Integral) else tuple(value)
-    if len(lengths) != ndim or any(n < 1 for n in lengths):
+    lengths = value if isinstance(value, tuple | list) else (value,) * ndim
+    sound = all(isinstance(n, Integral) and n > 0 for n in lengths)
+    if len(lengths) != ndim or not sound:
         raise ValueError(
             f"{name} must be a positive int or one for each of {ndim} axes, got "
             f"{value!r}."
         )
-    return lengths
+    return tuple(lengths)

@@ -1,5 +1,6 @@
 """Layers picked by the number of spatial axes, and sizes that always fit."""
 
+import inspect
 from itertools import chain
 
 import torch
@@ -19,6 +20,23 @@ CONV_TRANSPOSE = _ByAxes(
 )
 BATCH_NORM = _ByAxes({1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d})
 MAX_POOL = _ByAxes({1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d})
+
+
+def constructor_arguments(network_class: type[nn.Module]) -> dict:
+    """Arguments of a constructor by name, those that it passes to its bases included.
+
+    Returns
+    -------
+    arguments : dict of str to inspect.Parameter
+    """
+    arguments = {}
+    for kind in network_class.__mro__:
+        if "__init__" in vars(kind):
+            named = inspect.signature(kind.__init__).parameters
+            arguments = dict(named) | arguments
+            if all(p.kind is not p.VAR_KEYWORD for p in named.values()):
+                break
+    return arguments
 
 
 def pad_to_multiple(x: Tensor, multiple: int, ndim: int) -> Tensor:

@@ -1,13 +1,14 @@
 """What a network costs: parameters, multiplications, pixels that it looks at."""
 
 import copy
-import inspect
 from dataclasses import dataclass
 from math import prod
 
 import torch
 from tabulate import tabulate
 from torch import nn
+
+from skdeconv.networks._layers import constructor_arguments
 
 # About as many pixels for every number of axes.
 SHAPES = {1: (4096,), 2: (64, 64), 3: (16, 16, 16)}
@@ -96,7 +97,8 @@ def network_summary(
     Notes
     -----
     A convolution multiplies every weight once per output pixel, a transposed one once
-    per *input* pixel. Convolutions called as functions are not seen.
+    per *input* pixel. What is called as a function is not seen, such as the products of
+    torch's attention.
 
     The receptive field is where the gradient of an output pixel is not zero, in a copy
     of the network with positive weights, along the first axis of a line of 512 pixels;
@@ -115,7 +117,7 @@ def network_summary(
     if len(shape) != ndim:
         raise ValueError(f"shape must have ndim = {ndim} axes, got {shape}.")
     if isinstance(network, type):
-        known = inspect.signature(network).parameters
+        known = constructor_arguments(network)
         channels = {"in_channels": in_channels, "out_channels": in_channels}
         built_of = channels | {"ndim": ndim}
         network = network(**{k: v for k, v in built_of.items() if k in known})
@@ -153,7 +155,7 @@ def _layers(network, x):
             )
         )
         for name, module in network.named_modules()
-        if isinstance(getattr(module, "weight", None), nn.Parameter)
+        if isinstance(getattr(module, "weight", None), torch.Tensor)
     ]
     with torch.no_grad():
         _answer(network, x)

@@ -325,6 +325,7 @@ class NetworkRestorer(BuildingMixin, MaterialMixin, KeepingMixin, BaseRestorer):
         for start in range(0, len(x), step):
             part = (tensor[start : start + step] for tensor in (x, *levels))
             answer = infer(tuple(part))
+            self._check_answer(x.shape[2:], answer)
             if answers is None:
                 answers = x.new_empty(len(x), *answer.shape[1:])
             answers[start : start + step] = answer
@@ -345,13 +346,14 @@ class NetworkRestorer(BuildingMixin, MaterialMixin, KeepingMixin, BaseRestorer):
             level = noise_std
             if level is None:
                 level = self.noise_std
-            if isinstance(level, str):
-                level = self._automatic_noise_std(x, weight)
-            level = torch.as_tensor(level, dtype=torch.float32) / self.data_range_
-            if not (level >= 0).all():
+            told = not isinstance(level, str)
+            if not told and level == "auto":
+                level, told = self._automatic_noise_std(x, weight), True
+            if not told or not (torch.as_tensor(level) >= 0).all():
                 raise ValueError(
                     f"noise_std must be non-negative or 'auto', got {self.noise_std!r}."
                 )
+            level = torch.as_tensor(level, dtype=torch.float32) / self.data_range_
             levels = [level.expand(len(x)) if level.ndim <= 1 else level]
         x = x / self.data_range_
         if self._masked or weight is not None:

@@ -5,7 +5,7 @@ from collections import Counter
 
 import torch
 from sklearn.base import clone
-from skorch.callbacks import GradientNormClipping, PrintLog
+from skorch.callbacks import GradientNormClipping, LRScheduler, PrintLog
 from torch import nn
 
 from skdeconv.networks import (
@@ -16,6 +16,8 @@ from skdeconv.networks import (
     RedNet,
     UNet,
 )
+from skdeconv.networks._layers import constructor_arguments
+from skdeconv.neural._keeping import fingerprint
 from skdeconv.neural._losses import CRITERIA
 from skdeconv.neural._muon import Muon
 from skdeconv.neural._net import RestorationNet, has_bfloat16, local_seed
@@ -72,6 +74,12 @@ class BuildingMixin:
                     f"callbacks must be a list of skorch callbacks, got {callback!r} "
                     "in it."
                 )
+            scheduler = callback[1] if named else callback
+            if isinstance(scheduler, LRScheduler) and self.lr_schedule != "constant":
+                raise ValueError(
+                    "callbacks has an LRScheduler, which needs lr_schedule='constant', "
+                    f"got {self.lr_schedule!r}."
+                )
         for name in self._kwargs:
             part, _, parameter = name.partition("__")
             known = self._known(part)
@@ -124,13 +132,13 @@ class BuildingMixin:
             self.net_.initialize()
         except (TypeError, ValueError, RuntimeError) as error:
             raise ValueError(
-                f"module, criterion or optimizer cannot be built: {error}; check the "
-                f"parameters passed on, here {self._kwargs}."
+                f"module, criterion, optimizer or callbacks cannot be built: {error}; "
+                f"check the parameters passed on, here {self._kwargs}."
             ) from error
 
     def _build(self, channels, callbacks, device):
         module = self._module()
-        known = inspect.signature(module).parameters
+        known = constructor_arguments(module)
         offered = self._offered(channels)
         built = {f"module__{k}": v for k, v in offered.items() if k in known}
         low = {
@@ -196,8 +204,9 @@ class BuildingMixin:
         expected = (2, self.n_channels_, *self._output_shape(shown.shape[2:]))
         self.net_.module_.eval()
         try:
-            shape = tuple(self._answers(x).shape)
-        except RuntimeError as error:
+            answer = self._answers(x)
+            shape = tuple(answer.shape)
+        except (RuntimeError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"module {self.module!r} fails on images of shape {tuple(shown.shape)} "
                 f"(batch, channels, *spatial): {error}"
@@ -209,6 +218,20 @@ class BuildingMixin:
                 f"but {self.module!r} turns {tuple(shown.shape)} into {shape}."
             )
         return x
+
+    def _check_answer(self, shape, answer):
+        """Refuse an answer to images of a shape that does not have the shape it should.
+
+        Networks are tried on patches only before they train.
+        """
+        expected = (self.n_channels_, *self._output_shape(tuple(shape)))
+        found = tuple(answer.shape[-len(expected) :])
+        if found != expected:
+            raise ValueError(
+                f"module must map images of any size, but turns one of {tuple(shape)} "
+                f"pixels into {found[1:]} instead of {expected[1:]}, with {found[0]} "
+                f"channels of {expected[0]}; let it pad its input and crop its output."
+            )
 
     def _answers(self, x):
         with torch.inference_mode():
@@ -226,7 +249,11 @@ class BuildingMixin:
 
     def _check_going_on(self, built_of, weights):
         old = self._built_of
-        changed = sorted(k for k, v in built_of.items() if old.get(k) != v)
+        changed = sorted(
+            name
+            for name, value in built_of.items()
+            if fingerprint(old.get(name)) != fingerprint(value)
+        )
         if self._masked != (weights is not None):
             changed.append("mask")
         if changed:

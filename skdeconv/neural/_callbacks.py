@@ -121,7 +121,8 @@ class Validation(Resumable):
         if psnr > self.best_:
             self.best_, self.waited_ = psnr, 0
             if self.patience is not None:
-                self.weights_ = deepcopy((net.averaged_ or net.module_).state_dict())
+                model = net.module_ if net.averaged_ is None else net.averaged_
+                self.weights_ = deepcopy(model.state_dict())
             return
         self.waited_ += 1
         if self.patience is not None and self.waited_ >= self.patience:
@@ -135,11 +136,18 @@ class Validation(Resumable):
 
     def _psnr(self, net):
         net.module_.eval()
+        errors = []
         with torch.inference_mode():
-            errors = [
-                (net.infer(x) - y.to(net.device)).square().mean().clamp(min=1e-12)
-                for x, y in self.images.whole(self.indices)
-            ]
+            for x, y in self.images.whole(self.indices):
+                answer = net.infer(x)
+                if answer.shape != y.shape:
+                    raise ValueError(
+                        "module must map images of any size, but its answer has shape "
+                        f"{tuple(answer.shape)} (batch, channels, *spatial) instead of "
+                        f"{tuple(y.shape)}; let it pad its input and crop its output."
+                    )
+                error = (answer - y.to(net.device)).square().mean()
+                errors.append(error.clamp(min=1e-12))
             return float(-10 * torch.stack(errors).log10().mean())
 
 

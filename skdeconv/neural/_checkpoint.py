@@ -90,6 +90,7 @@ class Checkpoint(Resumable):
 def _parts(net):
     """All that changes while a net trains."""
     yield "module", net.module_
+    yield "criterion", net.criterion_
     yield "optimizer", net.optimizer_
     if net.averaged_ is not None:
         yield "averaged", net.averaged_

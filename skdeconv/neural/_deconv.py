@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from skdeconv._images import Images, Restored
-from skdeconv._params import Interval, RandomState, StrOptions
+from skdeconv._params import Interval, RandomState, StrOptions, check_parameters
 from skdeconv.degradations import Degradation
 from skdeconv.neural._base import NetworkRestorer
 from skdeconv.neural._building import refuse_unknown
@@ -124,7 +124,9 @@ class DeconvRestorer(NetworkRestorer):
     n_iter_no_change : int, default=10
         Patience of the early stopping, in epochs.
     callbacks : list of skorch callbacks or None, default=None
-        Passed on to skorch; they are cloned first.
+        Passed on to skorch; they are cloned first. What they may look at after an epoch
+        are ``"train_loss"``, ``"lr"`` and, with held-out images, ``"valid_psnr"``. A
+        scheduler of skorch's needs ``lr_schedule="constant"``.
     checkpoint : str, path-like or None, default=None
         File in which the state of ``fit`` is kept after every epoch. Where it exists,
         ``fit`` goes on from it as if it had never been interrupted; it must be of the
@@ -337,22 +339,37 @@ class DeconvRestorer(NetworkRestorer):
         if not return_std:
             return super().predict(X, mask)
         check_is_fitted(self)
+        check_parameters(self)
         images = self._check_X(X, reset=False)
         weights = self._check_mask(mask, images)
 
         def draw(x, weight=None):
-            with local_seed(0, self.net_.device):
-                draws = [self._restore_chunk(x, weight) for _ in range(self.n_draws)]
-            std, mean = torch.std_mean(torch.stack(draws), dim=0)
+            parts = []
+            # Each image with the same draws, whatever is restored beside it.
+            for i in range(len(x)):
+                same = [
+                    v if v is None else v[[i]].expand(self.n_draws, *v.shape[1:])
+                    for v in (x, weight)
+                ]
+                with local_seed(0, self.net_.device):
+                    parts.append(torch.std_mean(self._restore_chunk(*same), dim=0))
+            std, mean = map(torch.stack, zip(*parts, strict=True))
             return mean, std
 
         with dropped_out(self.net_.module_) as n_layers:
             if not n_layers:
                 raise ValueError(
                     "return_std needs a network with dropout, got none in "
-                    f"{self.module!r}; fit with module__dropout=0.1, say."
+                    f"{self.module!r}; fit {self._with_dropout()}, say."
                 )
             return tuple(images.map_several(draw, self._compute_dtype, weights))
+
+    def _with_dropout(self):
+        """How to get a network that is asked for its standard deviation."""
+        known = self._known("module")
+        if known is None or "dropout" in known:
+            return "with module__dropout=0.1"
+        return "module='unet' with module__dropout=0.1, or an EnsembleRestorer"
 
     @property
     def _requires_y(self):

@@ -1,13 +1,12 @@
 """What a network learns from: images, noise levels, and those held out."""
 
-from dataclasses import replace
 from zlib import crc32
 
 import numpy as np
 import torch
 
+from skdeconv.neural._keeping import fingerprint
 from skdeconv.neural._patches import TrainingImages
-from skdeconv.restorers._base import hide
 from skdeconv.restorers._strength import batches
 
 
@@ -43,9 +42,6 @@ class MaterialMixin:
 
     def _training_images(self, images, target, weights):
         """What patches are cut from, and what held-out images are judged by, if any."""
-        if weights is not None:
-            filled = images.map(hide, np.float32, weights)
-            images = replace(images, data=filled)
         options = {"data_range": self.data_range_, "weights": weights}
         if self._self_supervised:
             judged = None
@@ -90,7 +86,7 @@ class MaterialMixin:
         """Parameters and data to which a checkpoint belongs, in words."""
         ignored = {"checkpoint", "callbacks", "verbose", "device", "warm_start", "clip"}
         words = {
-            name: repr(value)
+            name: fingerprint(value)
             for name, value in self.get_params(deep=False).items()
             if name not in ignored
         }

@@ -100,9 +100,8 @@ class RestorationNet(NeuralNet):
         return self
 
     def infer(self, x, **fit_params) -> Tensor:
-        training = self.module_.training
-        module = self.averaged_ if self.averaged_ and not training else self.module_
-        return self.run(module, x)
+        averages = self.averaged_ is not None and not self.module_.training
+        return self.run(self.averaged_ if averages else self.module_, x)
 
     def run(self, module, x, **options) -> Tensor | tuple[Tensor, ...]:
         """Apply a network to an input, in the precision of its mode.
@@ -131,6 +130,12 @@ class RestorationNet(NeuralNet):
         total, predictions = 0.0, []
         for x_part, y_part in parts:
             loss, prediction = self.objective(self, x_part, y_part)
+            if loss.ndim or not loss.requires_grad:
+                raise ValueError(
+                    "criterion must give one number, and gradients must reach the "
+                    f"module, got a loss of shape {tuple(loss.shape)} "
+                    f"{'with' if loss.requires_grad else 'without'} gradients."
+                )
             share = len(y_part) / len(y)
             (share * loss).backward()
             total = total + share * loss.detach()

@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
 from skdeconv._images import ImageBatch, to_tensor
+from skdeconv.restorers._base import hide
 
 
 class TrainingImages:
@@ -79,6 +80,9 @@ class TrainingImages:
             Target.
         """
         levels = self.noise_std
+        if weight is not None:
+            # Missing pixels hold anything.
+            degraded = hide(clean if degraded is None else degraded, weight)
         if degraded is None:
             degraded = clean
         if self.degradation is not None:

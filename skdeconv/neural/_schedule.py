@@ -36,6 +36,10 @@ class LearningRate(Resumable):
     def on_train_begin(self, net, **kwargs):
         self.step_, self.start_, self.slow_ = 0, time.perf_counter(), 0.0
         self.best_, self.waited_, self.halvings_ = -math.inf, 0, 0
+        for group in net.optimizer_.param_groups:
+            # Groups of parameters may have rates of their own.
+            group.setdefault("part_of_lr", group["lr"] / net.lr)
+            group["lr"] = net.lr * group["part_of_lr"]
 
     def on_batch_begin(self, net, training=False, **kwargs):
         if not training:
@@ -49,8 +53,10 @@ class LearningRate(Resumable):
                 progress = max(progress, min(elapsed, 1))
         self.step_ += 1
         net.progress_ = progress
+        if self.schedule == "constant":
+            return  # but for callbacks of the user
         for group in net.optimizer_.param_groups:
-            group["lr"] = net.lr * self._factor(progress)
+            group["lr"] = net.lr * group["part_of_lr"] * self._factor(progress)
 
     def _runs_short(self, elapsed):
         """Whether steps will be left when time is up, at the pace of the later ones."""
@@ -81,8 +87,6 @@ class LearningRate(Resumable):
             self.halvings_, self.waited_ = self.halvings_ + 1, 0
 
     def _factor(self, progress):
-        if self.schedule == "constant":
-            return 1.0
         if self.schedule == "plateau":
             return 0.5**self.halvings_
         if self.schedule == "one_cycle":

@@ -105,7 +105,9 @@ class VariationalRestorer(NetworkRestorer):
     n_iter_no_change : int, default=10
         Patience of the early stopping, in epochs.
     callbacks : list of skorch callbacks or None, default=None
-        Passed on to skorch; they are cloned first.
+        Passed on to skorch; they are cloned first. What they may look at after an epoch
+        are ``"train_loss"``, ``"lr"`` and, with held-out images, ``"valid_psnr"``. A
+        scheduler of skorch's needs ``lr_schedule="constant"``.
     checkpoint : str, path-like or None, default=None
         File in which the state of ``fit`` is kept after every epoch. Where it exists,
         ``fit`` goes on from it as if it had never been interrupted; it must be of the

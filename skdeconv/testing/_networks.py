@@ -1,12 +1,12 @@
 """Checks that any network should pass."""
 
-import inspect
 import pickle
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from skdeconv.networks._layers import constructor_arguments
 from skdeconv.neural._net import has_bfloat16
 
 SIZES = {
@@ -27,9 +27,9 @@ def check_network(network_class: type[nn.Module], **kwargs) -> None:
     with 1, 3 and 5 channels. Outputs must be finite, of float32 and of the size of the
     input (times ``upscale`` where its constructor has that argument); they must not
     depend on the other images of the batch, on the global random state or on being
-    called before; gradients must reach every parameter; pickles and state dicts must
-    keep it. A network with a true attribute ``noise_map`` is called with a noise level
-    for every image, too.
+    called before; gradients must reach every parameter that is not frozen; pickles and
+    state dicts must keep it. A network with a true attribute ``noise_map`` is called
+    with a noise level for every image, too.
 
     Parameters
     ----------
@@ -46,6 +46,8 @@ def check_network(network_class: type[nn.Module], **kwargs) -> None:
     ------
     AssertionError
         If a check fails.
+    TypeError
+        If `network_class` is no class.
 
     See Also
     --------
@@ -57,11 +59,27 @@ def check_network(network_class: type[nn.Module], **kwargs) -> None:
     >>> from skdeconv.testing import check_network
     >>> check_network(ConvTransposeNet, width=8)
     """
+    if not isinstance(network_class, type):
+        raise TypeError(f"network_class must be a class, got {network_class!r}.")
     for ndim in (1, 2, 3):
         maker = _Maker(network_class, kwargs, ndim)
         if ndim in maker.axes:
+            maker.network()  # raises by itself what it cannot be built of
             for check in CHECKS:
-                check(maker)
+                _run(check, maker)
+
+
+def _run(check, maker):
+    """Run a check, and say what failed whatever is raised."""
+    try:
+        check(maker)
+    except AssertionError:
+        raise
+    except Exception as error:
+        raise AssertionError(
+            f"{check.__doc__.partition('.')[0]}, but with ndim={maker.ndim}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -74,7 +92,7 @@ class _Maker:
 
     def takes(self, name):
         """Whether the constructor has an argument that is still free."""
-        known = inspect.signature(self.network_class).parameters
+        known = constructor_arguments(self.network_class)
         return name in known and name not in self.kwargs
 
     @property
@@ -91,7 +109,7 @@ class _Maker:
 
     @property
     def upscale(self):
-        known = inspect.signature(self.network_class).parameters
+        known = constructor_arguments(self.network_class)
         default = known["upscale"].default if "upscale" in known else 1
         return self.kwargs.get("upscale", default)
 
@@ -116,9 +134,12 @@ class _Maker:
 
     def answer(self, network, x, levels=None) -> Tensor:
         """Call a network as a restorer does."""
-        if not getattr(network, "noise_map", False):
-            return network(x)
-        return network(x, torch.full((len(x),), 0.1) if levels is None else levels)
+        inputs = [x]
+        if getattr(network, "noise_map", False):
+            inputs.append(torch.full((len(x),), 0.1) if levels is None else levels)
+        out = network(*inputs)
+        assert isinstance(out, Tensor), f"it answers a {type(out).__name__}"
+        return out
 
     def output_shape(self, x, channels=None):
         channels = x.shape[1] if channels is None else channels
@@ -207,16 +228,19 @@ def check_gradients(maker):
     """Training moves every parameter, also in bfloat16 where that is sound."""
     torch.manual_seed(0)
     network, x = maker.network().train(), maker.images(batch=4)
-    optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
+    trained = {n: p for n, p in network.named_parameters() if p.requires_grad}
+    assert trained, "it has no parameters to train"
+    optimizer = torch.optim.SGD(trained.values(), lr=1e-3)
     target = torch.full(maker.output_shape(x, maker.answer(network, x).shape[1]), 0.5)
-    moved = dict.fromkeys((name for name, _ in network.named_parameters()), False)
+    moved = dict.fromkeys(trained, False)
     # A layer that starts at zero hides those before it from the first step.
     for bfloat16 in (False, False, x.ndim < 5 or has_bfloat16("cpu", ndim=3)):
         optimizer.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             out = maker.answer(network, x)
+        assert out.requires_grad, "no gradient comes back from the output"
         (out.float() - target).square().mean().backward()
-        for name, parameter in network.named_parameters():
+        for name, parameter in trained.items():
             assert parameter.grad is not None, f"no gradient reaches {name}"
             assert parameter.grad.isfinite().all(), f"the gradient of {name} diverges"
             moved[name] |= bool(parameter.grad.any())

@@ -219,3 +219,23 @@ def test_it_blurs_again_where_wiener_deconvolves():
     torch.testing.assert_close(
         again[..., 12:36, 12:36], blur.adjoint(blurred)[..., 12:36, 12:36]
     )
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"n": 0}, "n must be an int of at least 1, got 0"),
+        ({"stride": 1.5}, "stride must be an int"),
+        ({"padding": -1}, "padding must be an int of at least 0, got -1"),
+        ({"output_padding": 2}, "output_padding must be less than stride or dilation"),
+        ({"padding": 40}, "padding must leave some"),
+    ],
+)
+def test_lengths_that_torch_refuses(changed, message):
+    with pytest.raises(ValueError, match=message):
+        conv_transpose_size(**{"n": 16, "kernel_size": 3, "stride": 2} | changed)
+
+
+def test_kernels_that_are_none():
+    with pytest.raises(ValueError, match=r"kernel_size must be a positive int.* 3\.5"):
+        conv_transpose_same(1, 1, kernel_size=3.5)

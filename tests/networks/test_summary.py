@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from skdeconv.networks import (
     FSRCNN,
@@ -103,6 +104,21 @@ def test_noise_levels_are_given_where_they_are_taken():
     assert mapped.parameters == plain.parameters + 9 * 8
     assert mapped.multiply_adds == plain.multiply_adds + 9 * 8 / 4
     assert mapped.receptive_field == plain.receptive_field
+
+
+def test_layers_whose_weights_are_normalised():
+    class Spectral(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = spectral_norm(nn.Conv2d(1, 16, 3, padding=1))
+            self.last = nn.Conv2d(16, 1, 3, padding=1)
+
+        def forward(self, x):
+            return self.last(self.first(x))
+
+    summary = network_summary(Spectral)
+    assert summary.multiply_adds == 2 * 9 * 16
+    assert sum(row[3] for row in summary.layers) == summary.parameters
 
 
 def test_table():

@@ -16,7 +16,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
-from skorch.callbacks import Callback, EarlyStopping
+from skorch.callbacks import Callback, EarlyStopping, LRScheduler
 from torch import nn
 
 from skdeconv import DeconvRestorer, Degradation, WienerRestorer
@@ -25,6 +25,7 @@ from skdeconv.datasets import make_dead_leaves
 from skdeconv.degradations import GaussianNoise
 from skdeconv.exceptions import DataRangeWarning
 from skdeconv.metrics import psnr
+from skdeconv.networks import UNet
 from skdeconv.neural._patches import PatchDataset, TrainingImages
 from skdeconv.neural._schedule import LearningRate
 from skdeconv.operators import Blur, gaussian_psf
@@ -243,7 +244,9 @@ def test_max_time_ends_training_with_small_steps():
 
 def test_the_clock_drives_the_schedule_from_the_start():
     steps = LearningRate("cosine", n_steps=10**6, max_time=100.0)
-    net = SimpleNamespace(lr=1.0, optimizer_=SimpleNamespace(param_groups=[{}]))
+    net = SimpleNamespace(
+        lr=1.0, optimizer_=SimpleNamespace(param_groups=[{"lr": 1.0}])
+    )
     steps.on_train_begin(net)
     for step in range(40):  # a second each, after a slow first one
         steps.start_ = time.perf_counter() - (0 if step == 0 else 3 + step)
@@ -385,6 +388,50 @@ class Shrinks(nn.Module):
         return self.layer(x)
 
 
+class Rounds(nn.Module):
+    """Fits images of even length only."""
+
+    def __init__(self):
+        super().__init__()
+        self.down = nn.Conv2d(1, 4, 3, stride=2, padding=1)
+        self.up = nn.ConvTranspose2d(4, 1, 2, stride=2)
+
+    def forward(self, x):
+        return self.up(self.down(x[..., : x.shape[2] // 2 * 2, :]))
+
+
+class Pair(Shrinks):
+    def forward(self, x):
+        return x, x
+
+
+class Detached(Rounds):
+    def forward(self, x):
+        return super().forward(x).detach()
+
+
+class PassesOn(UNet):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+
+
+def test_a_network_is_held_to_the_size_of_the_image():
+    options = {k: v for k, v in SMALL.items() if k != "module__width"}
+    restorer = DeconvRestorer(Rounds, **options).fit(NOISY, CLEAN)
+    assert restorer.predict(NOISY).shape == NOISY.shape
+    with pytest.raises(ValueError, match=r"one of \(13, \d+\) pixels into \(12, "):
+        restorer.predict(NOISY[:, :13])
+    options |= {"validation_fraction": 0.5, "patch_size": 12}
+    with pytest.raises(ValueError, match="module must map images of any size"):
+        DeconvRestorer(Rounds, **options).fit(NOISY[:, :13], CLEAN[:, :13])
+
+
+def test_arguments_reach_a_base_class():
+    restorer = DeconvRestorer(PassesOn, **SMALL).fit(NOISY, CLEAN)
+    named = DeconvRestorer("unet", **SMALL).fit(NOISY, CLEAN)
+    assert np.array_equal(restorer.predict(NOISY), named.predict(NOISY))
+
+
 class Fails(Shrinks):
     def forward(self, x):
         return self.layer(x.flatten())
@@ -398,12 +445,19 @@ class Fails(Shrinks):
         ({"module": dict}, "subclass of Module"),
         ({"module": Shrinks}, "same shape"),
         ({"module": Fails}, "fails on images of shape"),
+        ({"module": Pair}, "fails on images of shape"),
+        ({"module": Detached}, "gradients must reach the module"),
+        ({"criterion__reduction": "none"}, "criterion must give one number"),
+        (
+            {"callbacks": [LRScheduler("StepLR", step_size=1)]},
+            "needs lr_schedule='constant', got 'cosine'",
+        ),
         ({"criterion": "huber"}, "'criterion' parameter"),
         ({"max_epochs": 0}, "'max_epochs' parameter"),
         ({"device": "tpu"}, "device must be"),
         ({"device": "meta"}, "device must be"),
-        ({"module__width": -1}, "module, criterion or optimizer cannot be built"),
-        ({"module__dropout": 2}, "module, criterion or optimizer cannot be built"),
+        ({"module__width": -1}, "optimizer or callbacks cannot be built"),
+        ({"module__dropout": 2}, "optimizer or callbacks cannot be built"),
         ({"optimizer__weight_decay": -1}, "check the parameters passed on"),
         ({"module__foo": 1}, "module='unet' knows no 'foo', but"),
         ({"module__": 1}, "knows no '', but"),

@@ -10,7 +10,13 @@ from skdeconv import DeconvRestorer, Degradation
 from skdeconv.datasets import make_dead_leaves
 from skdeconv.degradations import GaussianNoise
 from skdeconv.metrics import psnr
-from skdeconv.neural._supervision import SURE, Neighbor2Neighbor, Noise2Void, _take
+from skdeconv.neural._supervision import (
+    STEP,
+    SURE,
+    Neighbor2Neighbor,
+    Noise2Void,
+    _take,
+)
 from skdeconv.operators import Blur, gaussian_psf
 
 CLEAN = make_dead_leaves(6, shape=(48, 48), random_state=0)
@@ -77,20 +83,43 @@ def test_a_truth_is_only_for_validation():
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
-def test_sure_estimates_the_error():
+BLUR = Blur(gaussian_psf(1.0), "periodic")
+
+
+@pytest.mark.parametrize(
+    "restore",
+    [lambda x: 0.7 * BLUR(x) + 0.1, lambda x: BLUR(x) + 0.05 * torch.sin(20 * x)],
+    ids=["linear", "wild"],
+)
+def test_sure_estimates_the_error(restore):
+    # Without bias for noise that is a little stronger, however wild the restorer is.
     torch.manual_seed(0)
-    clean = torch.rand(4, 1, 64, 64)
+    clean = torch.rand(16, 1, 64, 64)
     sigma = 0.2
     noisy = clean + sigma * torch.randn_like(clean)
-    blur = Blur(gaussian_psf(1.0), "periodic")
-
-    def shrink(x):
-        return 0.7 * blur(x) + 0.1
-
-    levels = torch.full((4,), sigma)
-    risk, _ = SURE()(Net(shrink), (noisy, levels), noisy)
-    true = (shrink(noisy) - clean).square().mean()
+    seen = []
+    net = Net(lambda x: seen.append(x) or restore(x))
+    levels = torch.full((16,), sigma)
+    risk, prediction = SURE()(net, (noisy, levels), noisy)
+    assert prediction.shape == clean.shape
+    stronger = clean + sigma * (1 + STEP**2) ** 0.5 * torch.randn_like(clean)
+    true = (restore(stronger) - clean).square().mean()
     assert float(risk) == pytest.approx(float(true), rel=0.05)
+    added = seen[0] - noisy.repeat(2, 1, 1, 1)
+    assert float(added.std()) == pytest.approx(STEP * sigma, rel=0.05)
+
+
+def test_sure_tells_the_network_what_noise_it_sees():
+    seen = []
+
+    class Told(Net):
+        def infer(self, x):
+            seen.append(x[1])
+            return x[0]
+
+    x, levels = torch.rand(2, 1, 16, 16), torch.tensor([0.1, 0.2])
+    SURE()(Told(None), (x, levels), x)
+    torch.testing.assert_close(seen[0], levels.repeat(2) * (1 + STEP**2) ** 0.5)
 
 
 def test_sure_estimates_the_error_of_what_is_measured(monkeypatch):
@@ -107,7 +136,8 @@ def test_sure_estimates_the_error_of_what_is_measured(monkeypatch):
 
     risk, _ = SURE(psf)(Net(restore), (noisy, torch.full((4,), sigma)), noisy)
     inside = slice(3, -3)
-    seen = Blur(psf, "periodic")(restore(noisy))
+    stronger = blurred + sigma * (1 + STEP**2) ** 0.5 * torch.randn_like(blurred)
+    seen = Blur(psf, "periodic")(restore(stronger))
     true = (seen - blurred)[..., inside, inside].square().mean()
     assert float(risk) == pytest.approx(float(true), rel=0.1)
 

@@ -5,11 +5,14 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, LRScheduler
+from torch import nn
 
 from skdeconv import DeconvRestorer, Degradation, MedianRestorer
 from skdeconv.datasets import make_dead_leaves
 from skdeconv.degradations import GaussianNoise
+from skdeconv.networks import UNet
+from skdeconv.neural._keeping import fingerprint
 from skdeconv.neural._schedule import LearningRate
 from skdeconv.operators import Downsample
 
@@ -106,7 +109,15 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path):
             small(checkpoint=path).fit(*pair)
     with pytest.raises(ValueError, match="of other data"):
         small(checkpoint=path).fit(NOISY, CLEAN, mask=other >= 0.5)
-    path.write_bytes(path.read_bytes()[:-100])
+    whole = path.read_bytes()
+    for place in range(0, len(whole), len(whole) // 20):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(ValueError, match="damaged"):
+            small(checkpoint=path).fit(NOISY, CLEAN)
+    torch.save([1, 2], path)
+    with pytest.raises(ValueError, match="damaged"):
+        small(checkpoint=path).fit(NOISY, CLEAN)
+    path.write_bytes(whole[:-100])
     with pytest.raises(ValueError, match="damaged"):
         small(checkpoint=path).fit(NOISY, CLEAN)
     path.write_bytes(b"hello")
@@ -114,6 +125,71 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path):
         small(checkpoint=path).fit(NOISY, CLEAN)
     with pytest.raises(FileNotFoundError):
         small(checkpoint=tmp_path / "nowhere" / "training.pt").fit(NOISY, CLEAN)
+
+
+def test_a_checkpoint_knows_large_arrays_and_functions(tmp_path):
+    # Of arrays of more than 1000 numbers, what is printed is the rim.
+    path, psf = tmp_path / "training.pt", np.full((41, 41), 41.0**-2)
+    other = psf.copy()
+    other[20, 20:22] += -1e-4, 1e-4
+    options = {"checkpoint": path, "supervision": "noise2void", "patch_size": 48}
+    images = np.tile(NOISY, (1, 3, 3))
+    for again in (psf, psf.copy()):
+        small(psf=again, **options).fit(images)
+    with pytest.raises(ValueError, match="of other psf"):
+        small(psf=other, **options).fit(images)
+    words = [fingerprint(v) for v in (psf, other, torch.ones(3), np.ones(3), np.exp)]
+    assert len(set(words)) == 5
+    assert "0x" not in fingerprint(test_the_model_is_the_average_of_the_weights)
+
+
+class Weighted(nn.Module):
+    """A criterion that is trained, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def forward(self, prediction, target):
+        error = (prediction - target).square().mean()
+        return self.weight.exp() * error - 0.01 * self.weight
+
+
+def test_a_criterion_resumes_too(tmp_path):
+    options = {"criterion": Weighted, "max_epochs": 6}
+    straight = small(**options).fit(NOISY, CLEAN)
+    options["checkpoint"] = tmp_path / "training.pt"
+    with pytest.raises(Killed):
+        small(**options, callbacks=[("kill", Kill())]).fit(NOISY, CLEAN)
+    resumed = small(**options).fit(NOISY, CLEAN)
+    assert torch.equal(weights(straight), weights(resumed))
+    assert straight.net_.criterion_.weight == resumed.net_.criterion_.weight
+
+
+class Empty(UNet):
+    """A network that says it has no length, as compiled ones do."""
+
+    def __len__(self):
+        raise TypeError
+
+
+def test_averages_of_any_module():
+    options = {"ema_decay": 0.9, "validation_fraction": 0.3, "early_stopping": True}
+    a, b = (small(module=m, **options).fit(NOISY, CLEAN) for m in (Empty, UNet))
+    assert torch.equal(weights(a), weights(b))
+
+
+def test_rates_of_the_user_are_kept():
+    step = LRScheduler("StepLR", step_size=1, gamma=0.1)
+    restorer = small(lr_schedule="constant", lr=1e-2, callbacks=[step], max_epochs=3)
+    rates = restorer.fit(NOISY, CLEAN).history_[:, "lr"]
+    assert rates == pytest.approx([1e-2, 1e-3, 1e-4])
+    groups = [("head*", {"lr": 1e-5})]
+    restorer = small(lr_schedule="constant", lr=1e-2, optimizer__param_groups=groups)
+    found = restorer.fit(NOISY, CLEAN).net_.optimizer_.param_groups
+    assert [group["lr"] for group in found] == pytest.approx([1e-5, 1e-2])
+    restorer.set_params(lr=2e-2).partial_fit(NOISY, CLEAN)
+    assert [group["lr"] for group in found] == pytest.approx([2e-5, 2e-2])
 
 
 def test_the_model_is_the_average_of_the_weights():
@@ -163,14 +239,11 @@ def test_gradients_are_shortened():
     assert max(norms(max_grad_norm=1e-3)) == pytest.approx(1e-3, rel=1e-3)
 
 
-@pytest.mark.parametrize("schedule", ["cosine", "one_cycle", "constant"])
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
 def test_schedules(schedule):
     rate = LearningRate(schedule, 1000)
     factors = [rate._factor(step / 1000) for step in range(1000)]
     assert max(factors) == pytest.approx(1, abs=1e-3)
-    if schedule == "constant":
-        assert min(factors) == 1
-        return
     peak = int(np.argmax(factors))
     assert peak == pytest.approx({"cosine": 50, "one_cycle": 300}[schedule], abs=2)
     assert np.all(np.diff(factors[:peak]) >= 0)
@@ -283,9 +356,14 @@ def test_missing_pixels():
     assert np.allclose(restored, restorer.predict(other, mask=mask), atol=1e-5)
     assert restorer.score(holes, CLEAN, mask=mask) > 20
     assert restorer.predict(holes).shape == CLEAN.shape
+    one = small().fit(holes, CLEAN, mask=mask).predict(holes, mask=mask)
     plain = small().fit(NOISY, CLEAN)
     with pytest.raises(ValueError, match="fitted without a mask"):
         plain.predict(NOISY, mask=mask)
+    for images in (holes, other):
+        # What lies under the mask is not looked at.
+        twin = small().fit(images, CLEAN, mask=mask)
+        assert np.array_equal(twin.predict(holes, mask=mask), one)
     with pytest.raises(ValueError, match="mask belongs to degraded images"):
         small(degradation=Degradation([GaussianNoise(0.1)])).fit(CLEAN, mask=mask)
     with pytest.raises(ValueError, match="mask'\\] changed"):
@@ -318,10 +396,18 @@ def test_the_spread_of_predictions(container):
     assert np.max(std) > 0
     again = restorer.predict(X, return_std=True)
     assert np.array_equal(again[1], std)
+    alone = restorer.predict(X[2:3], return_std=True)
+    for part, whole in zip(alone, (mean, std), strict=True):
+        assert np.allclose(part[0], whole[2], atol=1e-6)
     assert not restorer.net_.module_.training
     assert not any(m.training for m in restorer.net_.module_.modules())
-    with pytest.raises(ValueError, match="needs a network with dropout"):
+    with pytest.raises(ValueError, match=r"fit with module__dropout=0\.1"):
         small().fit(X, X).predict(X, return_std=True)
+    plain = DeconvRestorer("dncnn", max_epochs=1, patches_per_epoch=1).fit(X, X)
+    with pytest.raises(ValueError, match="or an EnsembleRestorer"):
+        plain.predict(X, return_std=True)
+    with pytest.raises(ValueError, match="'n_draws' parameter"):
+        restorer.set_params(n_draws=1).predict(X, return_std=True)
 
 
 def test_what_the_last_step_destroyed_is_no_model():

@@ -107,7 +107,35 @@ class Fixed(Good):
         super().__init__(1, 1)
 
 
-@pytest.mark.parametrize("network", [Good, Fixed, StartsAtZero, TakesNoise])
+class PassesOn(Good):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+
+
+class PartlyFrozen(Good):
+    def __init__(self, in_channels, out_channels):
+        super().__init__(in_channels, out_channels)
+        self.frozen = nn.Conv2d(1, 1, 1).requires_grad_(False)
+
+
+class TwoAnswers(Good):
+    def forward(self, x):
+        return super().forward(x), x
+
+
+class Fails(Good):
+    def forward(self, x):
+        raise KeyError("scale")
+
+
+class Nothing(nn.Module):
+    def forward(self, x):
+        return x
+
+
+@pytest.mark.parametrize(
+    "network", [Good, Fixed, StartsAtZero, TakesNoise, PassesOn, PartlyFrozen]
+)
 def test_good_networks_pass(network):
     check_network(network)
 
@@ -117,6 +145,8 @@ def test_arguments_are_passed_on():
     check_network(Good, in_channels=2, out_channels=2)
     with pytest.raises(TypeError, match="unknown"):
         check_network(Good, unknown=1)
+    with pytest.raises(TypeError, match="network_class must be a class, got 'unet'"):
+        check_network("unet")
 
 
 def test_local_classes_are_told_of_pickling():
@@ -141,6 +171,9 @@ def test_local_classes_are_told_of_pickling():
         (Diverges, "not finite"),
         (Double, "float64"),
         (Hidden, "loaded weights"),
+        (TwoAnswers, "answers a tuple"),
+        (Fails, "Images of any size .*, but with ndim=2: KeyError: 'scale'"),
+        (Nothing, "no parameters to train"),
     ],
 )
 def test_faults_are_found(network, message):

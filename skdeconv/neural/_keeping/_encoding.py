@@ -6,7 +6,9 @@ are only ever looked up among those that the library itself offers.
 """
 
 import inspect
+import json
 import warnings
+from hashlib import sha256
 from os import PathLike
 from types import ModuleType
 
@@ -86,6 +88,27 @@ def _encode_array(array, arrays):
     native = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
     arrays.append(torch.from_numpy(native))
     return {"array": len(arrays) - 1}
+
+
+def fingerprint(value) -> str:
+    """A word that two values share only if they are the same.
+
+    What a file cannot hold goes by its name if it has one, as code has, or as it is
+    printed.
+    """
+    arrays = []
+    try:
+        text = json.dumps(encode(value, arrays), sort_keys=True)
+    except TypeError:
+        if hasattr(value, "__qualname__"):
+            return f"{value.__module__}.{value.__qualname__}"
+        return repr(value)
+    content = sha256()
+    for array in arrays:
+        content.update(f"{array.dtype} {tuple(array.shape)}".encode())
+        raw = array.detach().cpu().contiguous().flatten().view(torch.uint8)
+        content.update(raw.numpy().tobytes())
+    return f"{text} {content.hexdigest()}" if arrays else text
 
 
 def decode(value, arrays: dict[int, Tensor]):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from skdeconv import __version__
 from skdeconv._params import check_parameters
 from skdeconv._warnings import warn_caller
-from skdeconv.neural._keeping._encoding import decode, encode
+from skdeconv.neural._keeping._encoding import decode, encode, fingerprint
 from skdeconv.neural._keeping._io import read_model, write_model
 from skdeconv.neural._keeping._onnx import InUnits, export
 from skdeconv.neural._net import takes_noise
@@ -258,7 +258,8 @@ class KeepingMixin:
         return [
             name
             for name, value in self._built_of.items()
-            if name.partition("__")[0] not in NOT_WEIGHTS and now.get(name) != value
+            if name.partition("__")[0] not in NOT_WEIGHTS
+            and fingerprint(now.get(name)) != fingerprint(value)
         ]
 
     def _kept_attributes(self) -> dict:
