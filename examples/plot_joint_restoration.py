@@ -20,11 +20,10 @@ degrade = Degradation([Blur(psf), GaussianNoise((2.0, 8.0))], random_state=0)
 train = [image.astype(float) for image in load_photographs("train").images]
 network = DeconvRestorer(
     degradation=degrade,
-    optimizer="adamw",
-    lr=2e-3,
-    max_grad_norm=0.1,
+    optimizer="muon",
+    max_grad_norm=1.0,
     batch_size=4,
-    max_time=20,
+    max_time=60,
     validation_fraction=0,
     data_range=255,
     random_state=0,

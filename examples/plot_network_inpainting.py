@@ -24,11 +24,10 @@ def take_pixels_away(images):
 train = load_photographs("train").images
 holes, masks = take_pixels_away(train)
 network = DeconvRestorer(
-    optimizer="adamw",
-    lr=2e-3,
-    max_grad_norm=0.1,
+    optimizer="muon",
+    max_grad_norm=1.0,
     batch_size=4,
-    max_time=20,
+    max_time=100,
     validation_fraction=0,
     random_state=0,
 ).fit(holes, train, mask=masks)

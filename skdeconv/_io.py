@@ -242,6 +242,18 @@ def _read_tiff(path):
     return Picture(pixels, None, metadata)
 
 
+def destination(path) -> Path:
+    """A path to which a file can be written; raises OSError for one that is none."""
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"path must be a file, but {str(path)!r} is a folder.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"path must lie in a folder, but there is no {str(path.parent)!r}."
+        )
+    return path
+
+
 def write_aside(path, write: Callable[[BinaryIO], None]) -> Path:
     """Write a file beside its destination and move it there when it is complete.
 
@@ -262,13 +274,7 @@ def write_aside(path, write: Callable[[BinaryIO], None]) -> Path:
     OSError
         If the destination is a folder, or lies in one that does not exist.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"path must be a file, but {str(path)!r} is a folder.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"path must lie in a folder, but there is no {str(path.parent)!r}."
-        )
+    path = destination(path)
     handle, aside = tempfile.mkstemp(
         dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix
     )

@@ -20,9 +20,9 @@ from skdeconv.degradations import GaussianNoise
 def denoiser(std, minutes, **parameters):
     """The restorer, with settings that were found good for minutes to hours."""
     return DeconvRestorer(
+        module__width=(64, 96, 128),
         criterion="l1",
-        optimizer="adamw",
-        optimizer__betas=(0.9, 0.99),
+        optimizer="muon",
         lr=2e-3,
         max_grad_norm=1.0,
         ema_decay=0.999,

@@ -4,8 +4,8 @@ All networks see the same photographs with the same noise, drawn once, for the s
 number of steps. Protocol of the test: clean 8-bit images plus white Gaussian noise that
 is neither clipped nor rounded; the answer is clipped and rounded; PSNR for a peak of
 255, averaged over the images.
-``python self_supervision.py PHOTOGRAPHS TEST [--epochs 10] [--std 25] [--module unet]
-[--width 16] [--lr 6e-3] [--only clean sure neighbor2neighbor noise2void]``
+``python self_supervision.py PHOTOGRAPHS TEST [--epochs 20] [--std 25] [--module unet]
+[--width 8] [--lr 6e-3] [--only clean sure neighbor2neighbor noise2void]``
 """
 
 import argparse
@@ -40,10 +40,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photographs", type=Path)
     parser.add_argument("test", type=Path)
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--std", type=float, default=25)
     parser.add_argument("--module", default="unet")
-    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--width", type=int, default=8)
     parser.add_argument("--lr", type=float, default=6e-3)
     lessons = ["clean", "sure", "neighbor2neighbor", "noise2void"]
     parser.add_argument("--only", nargs="+", choices=lessons, default=lessons)

@@ -131,8 +131,8 @@ class Neighbor2Neighbor(SelfSupervised):
 
     Parameters
     ----------
-    weight : float, default=1.0
-        Weight of the second term.
+    weight : float, default=0.25
+        Weight of the second term; larger ones learn more slowly.
 
     References
     ----------
@@ -140,7 +140,7 @@ class Neighbor2Neighbor(SelfSupervised):
        noisy images", CVPR 2021. :doi:`10.1109/CVPR46437.2021.01454`
     """
 
-    def __init__(self, weight=1.0):
+    def __init__(self, weight=0.25):
         super().__init__()
         self.weight = weight
 

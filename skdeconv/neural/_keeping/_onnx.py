@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from skdeconv import __version__
-from skdeconv._io import write_aside
+from skdeconv._io import destination, write_aside
 from skdeconv.networks._layers import enlarge
 
 AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
@@ -96,6 +96,8 @@ def export(
     ------
     ImportError
         If the extra ``onnx`` is not installed.
+    OSError
+        If the destination is a folder, or lies in one that does not exist.
     ValueError
         If the module cannot be exported, or not for all sizes.
     """
@@ -107,6 +109,7 @@ def export(
         raise ImportError(
             f"to_onnx needs {error.name}; pip install 'skdeconv[onnx]'."
         ) from error
+    path = destination(path)
     names = ["degraded", "noise_std"] if with_noise else ["degraded"]
     free = {0: "batch"} | {2 + i: name for i, name in enumerate(AXES[ndim])}
     try:
