@@ -106,7 +106,8 @@ class DeconvRestorer(NetworkRestorer):
     noise_std : float or "auto", default="auto"
         Noise level of X, in its units, for ``supervision="sure"`` and for networks that
         are told; ``"auto"`` estimates it for every image, or takes that of the
-        `degradation`.
+        `degradation`. For ``"sure"`` it may then grow with the intensity, as that of
+        counted photons does.
     upscale : int, default=1
         How many times longer the axes of y and of the answer are than those of X.
     self_ensemble : bool, default=False

@@ -3,9 +3,10 @@
 from zlib import crc32
 
 import numpy as np
-import torch
 
+from skdeconv.estimation import estimate_noise_curve
 from skdeconv.neural._keeping import fingerprint
+from skdeconv.neural._net import takes_noise
 from skdeconv.neural._patches import TrainingImages
 from skdeconv.restorers._strength import batches
 
@@ -56,16 +57,31 @@ class MaterialMixin:
         return both, both
 
     def _known_levels(self, images, weights):
-        """Noise level of every image, or how to find it."""
+        """Noise level of every image, or how to find it.
+
+        Of noise that plainly grows with the intensity, what the network itself does not
+        have to be told of, both numbers of the line of its variance.
+        """
         if self.noise_std != "auto":
             return [float(self.noise_std)] * len(images)
         if self.degradation is not None:
             return "measured"
-        levels = [
-            self._automatic_noise_std(x, weight)
-            for x, weight in batches(images, weights, self._compute_dtype)
-        ]
-        return torch.cat(levels).tolist()
+        told = takes_noise(self.net_.module_)
+        may_grow = not told and getattr(self, "psf_", None) is None
+        levels = []
+        for x, weight in batches(images, weights, self._compute_dtype):
+            found = self._automatic_noise_std(x, weight).tolist()
+            if may_grow:
+                curve = estimate_noise_curve(x, self._n_spatial(), weight=weight)
+                lines = zip(*(v.tolist() for v in curve[:2]), strict=True)
+                found = [
+                    line if grows else level
+                    for line, grows, level in zip(
+                        lines, curve.grows.tolist(), found, strict=True
+                    )
+                ]
+            levels += found
+        return levels
 
     def _split(self, n_images, judged):
         """Draw which images are trained on and which are held out."""

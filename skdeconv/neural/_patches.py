@@ -5,11 +5,15 @@ from itertools import permutations
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
 from skdeconv._images import ImageBatch, to_tensor
 from skdeconv.restorers._base import hide
+
+# Pixels along an axis of the mean intensity that tells how strong noise is.
+WINDOW = 5
 
 
 class TrainingImages:
@@ -31,9 +35,10 @@ class TrainingImages:
         Intensities are divided by it.
     upscale : int, default=1
         How many times longer the axes of the targets are than those of the inputs.
-    noise_std : sequence of float, "measured" or None, default=None
-        Noise level of every image, in the units of the images; ``"measured"`` takes
-        what the noises of the degradation did. None where the network does not ask.
+    noise_std : sequence of float or pair of float, "measured" or None, default=None
+        Noise level of every image, in the units of the images, or offset and gain of
+        the variance over the intensity; ``"measured"`` takes what the noises of the
+        degradation did. None where the network does not ask.
     """
 
     def __init__(
@@ -75,7 +80,8 @@ class TrainingImages:
         Returns
         -------
         x : Tensor or (Tensor, Tensor)
-            Input, and its noise levels ``(n,)`` where the network asks for them.
+            Input, and its noise levels where the network asks for them: ``(n,)``, or of
+            pixels where they depend on the intensity.
         y : Tensor
             Target.
         """
@@ -100,7 +106,7 @@ class TrainingImages:
         if levels is None:
             return x, y
         if not isinstance(levels, Tensor):
-            levels = torch.tensor([levels[i] for i in indices], dtype=torch.float32)
+            levels = _noise_of(degraded, [levels[i] for i in indices])
         return (x, levels / self.data_range), y
 
     @staticmethod
@@ -258,6 +264,18 @@ class PatchLoader:
     def __iter__(self) -> Iterator[tuple]:
         for _ in range(len(self)):
             yield self.dataset.draw(self.batch_size)
+
+
+def _noise_of(x, levels):
+    """Noise levels of images, or of their pixels where the variance is a line."""
+    if all(isinstance(level, float) for level in levels):
+        return torch.tensor(levels)
+    lines = [(v**2, 0.0) if isinstance(v, float) else v for v in levels]
+    offset, gain = torch.tensor(lines).T.reshape(2, -1, *(1,) * (x.ndim - 1))
+    # The pixel alone would tell of its own noise.
+    pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[x.ndim - 3]
+    options = {"stride": 1, "padding": WINDOW // 2, "count_include_pad": False}
+    return (offset + gain * pool(x, WINDOW, **options)).clamp_min(0).sqrt()
 
 
 def _as_it_is(patch):

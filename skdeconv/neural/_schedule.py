@@ -22,7 +22,8 @@ class LearningRate(Resumable):
     schedule : {"cosine", "one_cycle", "plateau", "constant"}
         ``"cosine"`` rises linearly during the first 5 % and falls to 0.5 % of the
         largest rate; ``"one_cycle"`` rises for 30 % along a cosine from 4 % and falls
-        to nothing; ``"plateau"`` is halved whenever `PATIENCE` epochs brought nothing.
+        to nothing; ``"plateau"`` is halved whenever `PATIENCE` epochs brought nothing;
+        ``"constant"`` is set once, and callbacks of the user may change it.
     n_steps : int
         Steps that training will take.
     max_time : float or None
@@ -54,7 +55,7 @@ class LearningRate(Resumable):
         self.step_ += 1
         net.progress_ = progress
         if self.schedule == "constant":
-            return  # but for callbacks of the user
+            return
         for group in net.optimizer_.param_groups:
             group["lr"] = net.lr * group["part_of_lr"] * self._factor(progress)
 

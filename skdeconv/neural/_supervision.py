@@ -202,24 +202,26 @@ class SURE(SelfSupervised):
 
     def __call__(self, net, x, y):
         noisy, weight, (levels,) = _take_apart(x, y)
-        sigma = levels.to(noisy).reshape(-1, *[1] * (noisy.ndim - 1))
+        sigma = levels = levels.to(noisy)
+        if levels.ndim == 1:
+            sigma = levels.reshape(-1, *[1] * (noisy.ndim - 1))
         direction = torch.randn_like(noisy)
         if weight.numel():
             direction = direction * (weight > 0)
-        step = STEP * sigma.clamp(min=1e-3) * direction
+        step = STEP * sigma.clamp(min=1e-3)
         levels = levels * (1 + STEP**2) ** 0.5
-        moved = (_join(noisy + s * step, weight, [levels]) for s in (1, -1))
+        moved = (
+            _join(noisy + side * direction, weight, [levels]) for side in (step, -step)
+        )
         both = net.infer(tuple(map(torch.cat, zip(*moved, strict=True))))
         prediction = sum(both.chunk(2)) / 2
         seen, y, direction = self._measured(both, y, direction)
-        up, down = seen.chunk(2)
-        y = _known(y, weight, (up + down) / 2, self._measured)
-        misfit = ((up - y).square() + (down - y).square()) / 2
-        divergence = direction * (up - down) / (2 * STEP * sigma.clamp(min=1e-3))
-        risk = misfit - sigma**2 + 2 * sigma**2 * divergence
-        again = self._equivariance(
-            net, prediction, (up + down) / 2 - y, weight, [levels]
-        )
+        up, down = sides = seen.chunk(2)
+        misfits = [side - _known(y, weight, side, self._measured) for side in sides]
+        divergence = direction * (up - down) / (2 * step)
+        risk = sum(misfit.square() for misfit in misfits) / 2
+        risk = risk - sigma**2 + 2 * sigma**2 * divergence
+        again = self._equivariance(net, prediction, misfits[0], weight, [levels])
         return risk.mean() + again, prediction
 
 

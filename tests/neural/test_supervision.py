@@ -10,6 +10,7 @@ from skdeconv import DeconvRestorer, Degradation
 from skdeconv.datasets import make_dead_leaves
 from skdeconv.degradations import GaussianNoise
 from skdeconv.metrics import psnr
+from skdeconv.neural._patches import _noise_of
 from skdeconv.neural._supervision import (
     STEP,
     SURE,
@@ -107,6 +108,40 @@ def test_sure_estimates_the_error(restore):
     assert float(risk) == pytest.approx(float(true), rel=0.05)
     added = seen[0] - noisy.repeat(2, 1, 1, 1)
     assert float(added.std()) == pytest.approx(STEP * sigma, rel=0.05)
+
+
+def test_sure_leaves_missing_pixels_free():
+    torch.manual_seed(0)
+    factor = torch.ones(2, 1, 16, 16, requires_grad=True)
+    x, levels = torch.rand(2, 1, 16, 16), torch.full((2,), 0.1)
+    weight = (torch.rand_like(x) > 0.3).float()
+    net = Net(lambda x: factor.repeat(2, 1, 1, 1) * x[:, :1])
+    SURE()(net, (torch.cat([x, weight], 1), levels), x)[0].backward()
+    assert bool((factor.grad[weight == 0] == 0).all())
+    assert bool((factor.grad[weight > 0] != 0).all())
+
+
+def test_sure_knows_counted_photons():
+    rows, columns = np.mgrid[:160, :160]
+    waves = np.sin(rows / 17) * np.cos(columns / 23)
+    clean = 4 + 60 * (1 + np.stack([waves, waves.T])) ** 2
+    noisy = np.random.default_rng(0).poisson(clean).astype("f4")
+    options = {"supervision": "sure", "data_range": 250.0}
+    score = small(**options).fit(noisy).score(noisy, clean)
+    assert score > psnr(clean, noisy, data_range=250) + 3
+    # The level of the dark parts alone teaches to leave the noise where it is.
+    assert score > small(**options, noise_std=2.0).fit(noisy).score(noisy, clean) + 1
+
+
+def test_noise_of_pixels():
+    x = torch.full((3, 2, 1, 9), 6.0)
+    x[..., :4] = 0
+    levels = _noise_of(x, [2.0, (1.0, 4.0), (-1.0, 0.1)])
+    assert levels.shape == x.shape
+    assert (levels[0] == 2).all()
+    assert levels[1, :, 0, [0, -1]].unique().tolist() == [1.0, 5.0]
+    assert (levels[2] >= 0).all()
+    assert _noise_of(x, [1.0, 2.0, 3.0]).tolist() == [1.0, 2.0, 3.0]
 
 
 def test_sure_tells_the_network_what_noise_it_sees():
