@@ -16,7 +16,7 @@ from skdeconv.neural._deconv import DeconvRestorer
 from skdeconv.neural._planes import as_planes, in_tiles, into_range
 from skdeconv.restorers._base import DATA_RANGE, NDIM, hide
 from skdeconv.restorers._denoiser import Denoiser
-from skdeconv.restorers._noise import NOISE_STD, check_noise_levels
+from skdeconv.restorers._noise import NOISE_STD, check_noise_levels, denoise_stabilised
 from skdeconv.solvers._anscombe import anscombe, inverse_anscombe
 
 # The files of weights, by the number of channels.
@@ -352,8 +352,11 @@ class PretrainedDenoiser(Denoiser):
         super()._fit(images, target, weights)
         self.network_ = self._load(supervision="sure" if target is None else None)
         if adapts:
-            stacks = list(self._stacks(images))
-            levels = np.broadcast_to(self.noise_std_, len(images))
+            if target is None and not isinstance(self.noise_std_, float):
+                stacks, levels = self._stabilised(images)
+            else:
+                stacks = list(self._stacks(images))
+                levels = np.broadcast_to(self.noise_std_, len(images))
             offsets = [
                 into_range(stack, float(level), self.data_range_)
                 for stack, level in zip(stacks, levels, strict=True)
@@ -396,6 +399,18 @@ class PretrainedDenoiser(Denoiser):
     def _stacks(self, images):
         """The planes of every image."""
         return (as_planes(x, self._in_colour)[0] for x in images.images(np.float32))
+
+    def _stabilised(self, images):
+        """Planes and noise levels as the network sees them in ``predict``."""
+        seen = []
+
+        def see(x, level):
+            seen.append((as_planes(x, self._in_colour)[0], level))
+            return x
+
+        for x in images.images(np.float32):
+            denoise_stabilised(see, x, self.data_range_)
+        return zip(*seen, strict=True)
 
     def _planes(self, stacks, offsets):
         """Planes as images for the network, each with its offset."""

@@ -205,6 +205,21 @@ def test_adapting_to_pairs_helps():
     np.testing.assert_array_equal(again.predict(noisy), alone.predict(noisy))
 
 
+def test_adapting_to_counted_photons_helps():
+    rows, columns = np.mgrid[:128, :128]
+    waves = np.sin(rows / 17) * np.cos(columns / 23)
+    clean = 10 + 55 * (1 + waves) ** 1.5 + 40 * ((rows + columns) % 2)
+    noisy = 4.0 * np.random.default_rng(0).poisson(clean[None] / 4)
+    options = {"data_range": 255, "lr": 5e-4, "max_epochs": 2, "random_state": 0}
+    plain, adapted = (
+        PretrainedDenoiser(fine_tune=tune, **options)
+        .fit(noisy)
+        .score(noisy, clean[None])
+        for tune in (False, True)
+    )
+    assert adapted > plain + 8
+
+
 def test_what_cannot_be_adapted():
     with pytest.raises(ValueError, match="fine_tune"):
         denoiser(1.0, gain=1.0, fine_tune=True).fit(NOISY)
