@@ -39,6 +39,20 @@ def constructor_arguments(network_class: type[nn.Module]) -> dict:
     return arguments
 
 
+def check_answer(x: Tensor, answer: Tensor, expected: tuple[int, ...]) -> None:
+    """Refuse an answer to images that is not ``(..., *expected)``, channels first.
+
+    Networks are tried on patches only before they train.
+    """
+    shape, found = tuple(x.shape[2:]), tuple(answer.shape[-len(expected) :])
+    if found != expected:
+        raise ValueError(
+            f"module must map images of any size, but turns one of {shape} "
+            f"pixels into {found[1:]} instead of {expected[1:]}, with {found[0]} "
+            f"channels of {expected[0]}; let it pad its input and crop its output."
+        )
+
+
 def pad_to_multiple(x: Tensor, multiple: int, ndim: int) -> Tensor:
     """Repeat the last pixel of each spatial axis up to a multiple of `multiple`."""
     missing = [-n % multiple for n in x.shape[-ndim:]]

@@ -17,6 +17,7 @@ from skdeconv._ranges import extrema, fits_one
 from skdeconv._warnings import warn_caller
 from skdeconv.degradations import Degradation
 from skdeconv.exceptions import DataRangeWarning
+from skdeconv.networks._layers import check_answer
 from skdeconv.neural._building import (
     MODULES,
     OPTIMIZERS,
@@ -321,11 +322,12 @@ class NetworkRestorer(BuildingMixin, MaterialMixin, KeepingMixin, BaseRestorer):
     def _in_parts(self, infer, x: Tensor, *levels) -> Tensor:
         """Apply `infer` to few images at a time; answer in the units of the data."""
         step = max(1, PREDICT_PIXELS // x[0, 0].numel())
+        expected = (self.n_channels_, *self._output_shape(tuple(x.shape[2:])))
         answers = None
         for start in range(0, len(x), step):
             part = (tensor[start : start + step] for tensor in (x, *levels))
             answer = infer(tuple(part))
-            self._check_answer(x.shape[2:], answer)
+            check_answer(x, answer, expected)
             if answers is None:
                 answers = x.new_empty(len(x), *answer.shape[1:])
             answers[start : start + step] = answer

@@ -219,20 +219,6 @@ class BuildingMixin:
             )
         return x
 
-    def _check_answer(self, shape, answer):
-        """Refuse an answer to images of a shape that does not have the shape it should.
-
-        Networks are tried on patches only before they train.
-        """
-        expected = (self.n_channels_, *self._output_shape(tuple(shape)))
-        found = tuple(answer.shape[-len(expected) :])
-        if found != expected:
-            raise ValueError(
-                f"module must map images of any size, but turns one of {tuple(shape)} "
-                f"pixels into {found[1:]} instead of {expected[1:]}, with {found[0]} "
-                f"channels of {expected[0]}; let it pad its input and crop its output."
-            )
-
     def _answers(self, x):
         with torch.inference_mode():
             return self.net_.infer(x)

@@ -7,6 +7,8 @@ import torch
 from skorch.callbacks import Callback
 from tqdm.auto import tqdm
 
+from skdeconv.networks._layers import check_answer
+
 
 class StopTraining(Exception):
     """Raised by a callback when training is over in the middle of an epoch."""
@@ -140,12 +142,8 @@ class Validation(Resumable):
         with torch.inference_mode():
             for x, y in self.images.whole(self.indices):
                 answer = net.infer(x)
-                if answer.shape != y.shape:
-                    raise ValueError(
-                        "module must map images of any size, but its answer has shape "
-                        f"{tuple(answer.shape)} (batch, channels, *spatial) instead of "
-                        f"{tuple(y.shape)}; let it pad its input and crop its output."
-                    )
+                shown = x[0] if isinstance(x, tuple) else x
+                check_answer(shown, answer, tuple(y.shape[1:]))
                 error = (answer - y.to(net.device)).square().mean()
                 errors.append(error.clamp(min=1e-12))
             return float(-10 * torch.stack(errors).log10().mean())

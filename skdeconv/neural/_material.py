@@ -4,10 +4,10 @@ from zlib import crc32
 
 import numpy as np
 
-from skdeconv.estimation import estimate_noise_curve
 from skdeconv.neural._keeping import fingerprint
 from skdeconv.neural._net import takes_noise
 from skdeconv.neural._patches import TrainingImages
+from skdeconv.restorers._noise import automatic_noise
 from skdeconv.restorers._strength import batches
 
 
@@ -70,17 +70,16 @@ class MaterialMixin:
         may_grow = not told and getattr(self, "psf_", None) is None
         levels = []
         for x, weight in batches(images, weights, self._compute_dtype):
-            found = self._automatic_noise_std(x, weight).tolist()
             if may_grow:
-                curve = estimate_noise_curve(x, self._n_spatial(), weight=weight)
-                lines = zip(*(v.tolist() for v in curve[:2]), strict=True)
-                found = [
-                    line if grows else level
-                    for line, grows, level in zip(
-                        lines, curve.grows.tolist(), found, strict=True
+                noise = automatic_noise(x, self.data_range_, weight)
+                levels += [
+                    (offset, gain) if gain > 0 else level
+                    for level, gain, offset in zip(
+                        *(part.tolist() for part in noise), strict=True
                     )
                 ]
-            levels += found
+            else:
+                levels += self._automatic_noise_std(x, weight).tolist()
         return levels
 
     def _split(self, n_images, judged):
