@@ -67,6 +67,13 @@ class BuildingMixin:
                     f"{name} must be a name or a subclass of {base.__name__}, got "
                     f"{value!r}."
                 )
+        optimizer = self._optimizer()
+        if isinstance(optimizer, type) and _repeats(optimizer):
+            raise ValueError(
+                "optimizer must make a step of one gradient, but "
+                f"{optimizer.__name__} wants to compute the loss anew within each; "
+                f"take another, such as {sorted(OPTIMIZERS)}."
+            )
         for callback in self.callbacks or ():
             named = isinstance(callback, tuple) and len(callback) == 2
             if not hasattr(callback[1] if named else callback, "on_train_begin"):
@@ -271,3 +278,9 @@ def refuse_unknown(restorer: str, kwargs: dict) -> None:
                 f"{restorer}() got an unexpected keyword argument {name!r}; only "
                 f"{', '.join(prefix + '*' for prefix in PREFIXES)} are passed on."
             )
+
+
+def _repeats(optimizer):
+    """Whether an optimizer computes the loss anew within each step, as LBFGS does."""
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    return closure is not None and closure.default is closure.empty

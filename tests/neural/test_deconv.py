@@ -443,6 +443,7 @@ class Fails(Shrinks):
         ({"module": "resnet"}, "'module' parameter"),
         ({"module": nn.Conv2d(1, 1, 3)}, "'module' parameter"),
         ({"module": dict}, "subclass of Module"),
+        ({"optimizer": torch.optim.LBFGS}, "step of one gradient, but LBFGS"),
         ({"module": Shrinks}, "same shape"),
         ({"module": Fails}, "fails on images of shape"),
         ({"module": Pair}, "fails on images of shape"),
