@@ -202,9 +202,9 @@ def _trained(kind, psf, noise, given):
     """Train a network on the embedded photographs for this very degradation."""
     steps = [] if psf is None else [Blur(psf)]
     degradation = Degradation([*steps, GaussianNoise(noise)])
-    options = {"lr": 2e-3, "max_epochs": 20, "random_state": 0}
+    options = {"max_epochs": 20, "random_state": 0}
     if kind is skdeconv.DeconvRestorer:
-        options["criterion"] = "l1"
+        options |= {"criterion": "l1", "lr": 2e-3}
     options |= {"max_time": TRAINING_TIME, "data_range": 1.0} | given
     print(f"Training for up to {options['max_time']} s ...", flush=True)
     images = [image / 255 for image in default_training_images()]

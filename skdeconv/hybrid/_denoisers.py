@@ -105,7 +105,8 @@ def _check_sense(denoiser):
         raise ValueError(
             f"denoiser must be a restorer that has a noise_std, got {name}."
         )
-    for parameter, neutral in (("psf", None), ("operator", None), ("upscale", 1)):
+    neutrals = {"psf": None, "operator": None, "upscale": 1, "gain": None}
+    for parameter, neutral in neutrals.items():
         value = known.get(parameter, neutral)
         if value is not neutral and not np.array_equal(value, neutral):
             raise ValueError(

@@ -28,7 +28,12 @@ from skdeconv.restorers._noise import NOISE_STD
 from skdeconv.restorers._outliers import warn_of_outliers
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import plug_and_play
-from skdeconv.solvers._plug_and_play import LEAST, falling_levels
+from skdeconv.solvers._plug_and_play import (
+    LEAST,
+    SPANS,
+    falling_levels,
+    used_range,
+)
 
 # Images whose turns do not settle are tried again, so often, as if their noise were so
 # many times stronger.
@@ -204,7 +209,7 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
         operator = self._operator()
         if weight is None and isinstance(operator, Identity):
             return denoised(self.denoiser_, x, noise_std, self.data_range_)
-        noise_std = noise_std.clamp_min(LEAST * self.data_range_)
+        noise_std = torch.maximum(noise_std, LEAST * used_range(x, self.data_range_))
         given, again = noise_std, None
         answer, settled = self._turns(x, operator, noise_std, weight)
         for _ in range(RETRIES):
@@ -240,7 +245,9 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
             operator,
             denoise,
             noise_std=noise_std,
-            levels=falling_levels(noise_std, self.n_iter_, self.data_range_),
+            levels=falling_levels(
+                noise_std, self.n_iter_, used_range(x, self.data_range_, SPANS)
+            ),
             weight=weight,
         )
         return result.x, result.converged.all(1)

@@ -15,8 +15,10 @@ from skdeconv.solvers._plug_and_play import (
     COUPLING,
     LEAST,
     RELAXATION,
+    SPANS,
     back_project,
     falling_levels,
+    used_range,
 )
 
 # An optimiser moves logarithms of the steps so many times faster than weights.
@@ -102,7 +104,7 @@ class Unrolling(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             y = y.float().contiguous()
             weight = weight.float() if weight.numel() else None
-            levels, couplings = self._steps(noise_std.to(y))
+            levels, couplings = self._steps(noise_std.to(y), y)
             step = data_step(y, operator, weight)
             z, seen = back_project(y, operator, weight)
             stride = torch.where(seen, 1.0, RELAXATION)
@@ -115,10 +117,10 @@ class Unrolling(nn.Module):
             z = scene + stride * (denoised - scene)
         return crop(denoised, operator)
 
-    def _steps(self, noise_std):
+    def _steps(self, noise_std, y):
         """Levels and couplings of all turns, of shape (batch, max_iter)."""
-        noise_std = noise_std.clamp_min(LEAST)
-        levels = falling_levels(noise_std, len(self.levels))
+        noise_std = torch.maximum(noise_std, LEAST * used_range(y))
+        levels = falling_levels(noise_std, len(self.levels), used_range(y, times=SPANS))
         couplings = COUPLING * (noise_std[:, None] / levels).square()
         return (
             levels * (HASTE * self.levels).exp(),

@@ -14,8 +14,11 @@ from skdeconv.solvers._result import SolverResult
 COUPLING = 0.23
 
 # Level that the denoiser is told first, and the least noise that is believed, as parts
-# of the range.
+# of the range, or of what is used of it.
 FIRST, LEAST = 49 / 255, 2e-3
+
+# The first level is of the range, but of at most so many times the span of the data.
+SPANS = 8.0
 
 # A denoiser that is told a noise level should not change an image by more than this
 # many times of it.
@@ -33,8 +36,9 @@ DEEPEST = 4.0
 RELAXATION = 1.9
 
 # A pixel of which the data tell less than this part of what they tell of others is
-# filled before the first step.
-UNSEEN = 1e-3
+# filled before the first step. It is more where negative lobes of a kernel beside
+# missing pixels cancel what others tell: nothing may be divided by that.
+UNSEEN, CANCELLED = 1e-3, 0.1
 
 
 def plug_and_play(
@@ -107,7 +111,29 @@ def plug_and_play(
     return SolverResult(denoised, levels.shape[1], converged)
 
 
-def falling_levels(noise_std: Tensor, n_turns: int, data_range: float = 1.0) -> Tensor:
+def used_range(y: Tensor, data_range: float = 1.0, times: float = 1.0) -> Tensor:
+    """The part of the range to which noise levels are held: dark images use little.
+
+    Parameters
+    ----------
+    y : Tensor of shape (batch, channels, *spatial)
+        Data.
+    data_range : float, default=1.0
+        Span of the intensities.
+    times : float, default=1.0
+        How many times the span of the data counts.
+
+    Returns
+    -------
+    used : Tensor of shape (batch,)
+        So much, or the range where that is less or nothing is spanned.
+    """
+    low, high = y.flatten(1).aminmax(dim=1)
+    span = times * (high - low)
+    return span.where(span > 0, data_range).clamp_max(data_range)
+
+
+def falling_levels(noise_std: Tensor, n_turns: int, used: Tensor) -> Tensor:
     """Noise levels of the turns, equally far apart in decibels.
 
     Parameters
@@ -116,8 +142,8 @@ def falling_levels(noise_std: Tensor, n_turns: int, data_range: float = 1.0) -> 
         Level of the data, which is the last one.
     n_turns : int
         Number of turns.
-    data_range : float, default=1.0
-        Span of the intensities; the first level is 49/255 of it, or that of the data.
+    used : Tensor of shape (batch,)
+        What is used of the range; the first level is 49/255 of it, or that of the data.
 
     Returns
     -------
@@ -125,7 +151,7 @@ def falling_levels(noise_std: Tensor, n_turns: int, data_range: float = 1.0) -> 
         In the units of `noise_std`.
     """
     noise_std = noise_std[:, None]
-    first = noise_std.clamp_min(FIRST * data_range)
+    first = torch.maximum(noise_std, FIRST * used[:, None])
     place = torch.linspace(0, 1, n_turns).to(noise_std)
     return first * (noise_std / first) ** place
 
@@ -156,7 +182,10 @@ def back_project(
     flat = operator(torch.ones(1, 1, *shape, dtype=y.dtype, device=y.device))
     known = flat.new_ones(()) if weight is None else weight
     share = operator.adjoint(known * flat)
-    seen = share > UNSEEN * share.amax(tuple(range(2, y.ndim)), keepdim=True)
+    axes = tuple(range(2, y.ndim))
+    lowest, most = (f(axes, keepdim=True) for f in (share.amin, share.amax))
+    lobes = lowest < -UNSEEN * most  # more than rounding
+    seen = share > torch.where(lobes, CANCELLED, UNSEEN) * most
     x = operator.adjoint(known * y) / share.where(seen, 1.0)
     seen = seen.expand_as(x)
     return fill_in(x, seen), seen

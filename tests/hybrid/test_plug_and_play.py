@@ -507,3 +507,30 @@ def test_nothing_to_undo_is_left_to_the_denoiser():
     alone = PretrainedDenoiser(25.0, data_range=255).fit(noisy).predict(noisy)
     ours = PlugAndPlayRestorer(noise_std=25.0, data_range=255).fit(noisy)
     assert np.allclose(ours.predict(noisy), alone, atol=1e-3)
+
+
+def test_missing_pixels_of_a_kernel_with_negative_lobes():
+    halve = Downsample(2)
+    truth = CLEAN
+    coarse = Degradation([halve]).fit_transform(truth)
+    seen = np.random.default_rng(0).random(coarse.shape[1:]) > 0.5
+    operator = Mask(seen) @ halve
+    restorer = PlugAndPlayRestorer(operator=operator, noise_std=1.0, data_range=255)
+    restored = restorer.fit(coarse * seen).predict(coarse * seen)
+    assert restored.min() > -64
+    assert restored.max() < 320
+    assert psnr(truth, restored, data_range=255) > 22
+
+
+def test_intensities_that_use_little_of_their_range():
+    wide = plug_and_play(max_iter=8).fit(SMALL).predict(SMALL)
+    narrow = plug_and_play(max_iter=8, data_range=65535).fit(SMALL)
+    gains = [
+        psnr(SHARP, answer, data_range=255) for answer in (wide, narrow.predict(SMALL))
+    ]
+    assert gains[1] > gains[0] - 0.5
+
+
+def test_a_denoiser_of_counted_photons_is_refused():
+    with pytest.raises(ValueError, match="only denoise, got PretrainedDenoiser with g"):
+        plug_and_play(denoiser=PretrainedDenoiser(0.0, gain=2.0)).fit(SMALL)

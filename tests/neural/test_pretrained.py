@@ -159,6 +159,13 @@ def test_batch_tile_and_memory_order_make_no_difference():
         clone(restorer).set_params(tile_size=100).fit(large).predict(large),
     ):
         np.testing.assert_allclose(one, answer, rtol=0, atol=1e-5)
+    restorer.set_params(self_ensemble=True)
+    odd = large[:1, :59, :101]
+    whole, tiles = (
+        clone(restorer).set_params(tile_size=size).fit(odd).predict(odd)
+        for size in (None, 48)
+    )
+    np.testing.assert_allclose(whole, tiles, rtol=0, atol=1e-5)
 
 
 def test_units():
@@ -234,6 +241,34 @@ def test_self_ensemble():
     assert turned.score(noisy, CLEAN[:2]) > one.score(noisy, CLEAN[:2])
 
 
+def test_weights_of_pixels_tell_of_their_noise():
+    weight = np.ones_like(NOISY)
+    weight[..., :64] = 0.1
+    noisy = CLEAN + 10 * NOISE / np.sqrt(weight)
+    restorer = denoiser(10.0).fit(noisy, mask=weight)
+    blind = restorer.score(noisy, CLEAN)
+    assert restorer.score(noisy, CLEAN, mask=weight) > blind + 3
+    restorer.fit(noisy, CLEAN, mask=weight)  # adapts to nothing
+
+
+def test_flat_images_of_counted_photons_stay():
+    flat = np.full((1, 32, 32), 200.0)
+    restorer = PretrainedDenoiser(0.0, gain=1.0, data_range=255).fit(flat)
+    np.testing.assert_array_equal(restorer.predict(flat), flat)
+
+
+def test_levels_are_routed_to_a_first_step():
+    levels = [10.0, 40.0][: len(NOISY)]
+    X = NOISY[: len(levels)]
+    with sklearn.config_context(enable_metadata_routing=True):
+        first = denoiser().set_transform_request(noise_std=True)
+        last = denoiser(0.0).set_predict_request(noise_std=False)
+        chain = make_pipeline(first, last).fit(X, noise_std=levels)
+        answer = chain.predict(X, noise_std=levels)
+    expected = denoiser().fit(X).predict(X, noise_std=levels)
+    np.testing.assert_allclose(answer, expected, atol=1e-2)
+
+
 def test_dead_pixels_are_filled():
     seen = np.random.default_rng(0).random(NOISY.shape) > 0.05
     broken = np.where(seen, NOISY, 0)
@@ -252,6 +287,11 @@ def test_weights_of_ones_own(tmp_path):
     np.testing.assert_allclose(own.predict(X), trained.predict(X), atol=1e-6)
     with pytest.raises(ValueError, match="3 channels"):
         PretrainedDenoiser(0.1, weights=path).fit(X[..., 0])
+    finer = np.repeat(np.repeat(X, 2, 1), 2, 2)
+    twice = {"upscale": 2, "noise_std": 0.1}
+    DeconvRestorer(module__noise_map=True, **twice, **options).fit(X, finer).save(path)
+    with pytest.raises(ValueError, match="upscale=1"):
+        PretrainedDenoiser(0.1, weights=path).fit(X)
     DeconvRestorer(**options).fit(X, X).save(path)
     with pytest.raises(ValueError, match="noise_map"):
         PretrainedDenoiser(0.1, weights=path).fit(X)
