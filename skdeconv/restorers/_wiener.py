@@ -188,7 +188,8 @@ class WienerRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         self.spectrum_ = self._noise = None
         if self.regularizer == "spectrum" and target is not None:
             self.spectrum_ = _learn_spectrum(target, images.ndim)
-            self._noise = pair_noise_std(images, target, self.psf_, weights)
+            if isinstance(self.noise_std, str):
+                self._noise = pair_noise_std(images, target, self.psf_, weights)
         super()._fit(images, target, weights)
 
     def _restore(self, x: Tensor, noise_std=None, weight=None) -> Tensor:

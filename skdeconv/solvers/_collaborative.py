@@ -98,14 +98,16 @@ def collaborative_filter(
     axes = tuple(range(2, x.ndim))
     level = torch.as_tensor(noise_std, dtype=x.dtype, device=x.device).expand(len(x))
     level = level.reshape(-1, *[1] * (x.ndim - 1))
-    scale = torch.where(level > 0, level, 1)
+    spread = x.flatten(1).std(1, correction=0).reshape(level.shape)
+    noisy = level > torch.finfo(x.dtype).eps * spread  # more than rounding
+    scale = torch.where(noisy, level, 1)
     mean = x.mean(axes, keepdim=True)
     rotation = cosines(x.shape[1], x.shape[1]).to(x)
     unit = torch.einsum("kc,bc...->bk...", rotation, (x - mean) / scale)
     pilot = filter_blocks(unit, None, patch_size=patch_size, stage=stages[0])
     unit = filter_blocks(unit, pilot, patch_size=patch_size, stage=stages[1])
     restored = torch.einsum("kc,bk...->bc...", rotation, unit) * scale + mean
-    restored = torch.where(level > 0, restored, x)
+    restored = torch.where(noisy, restored, x)
     done = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
     return SolverResult(restored, 2, done)
 

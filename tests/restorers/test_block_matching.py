@@ -25,6 +25,12 @@ def test_denoises_photographs(clean, sigma, least):
     assert restorer.fit(noisy[None]).score(noisy[None], clean[None]) > least
 
 
+def test_noise_of_rounding_is_none(clean):
+    X = clean[None] / 255
+    restorer = BlockMatchingRestorer(noise_std=1e-16, data_range=1.0).fit(X)
+    np.testing.assert_allclose(restorer.predict(X), X, atol=1e-6)
+
+
 def test_colour_gains_from_its_channels(clean):
     colour = np.stack([clean, 0.9 * clean + 9, 0.8 * clean], axis=-1)[None]
     noisy = colour + np.random.default_rng(0).normal(0, 25, colour.shape)

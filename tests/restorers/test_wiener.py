@@ -19,6 +19,18 @@ def test_better_than_the_input_also_at_the_border(blurred, border_gain):
     assert border_gain(psf, observed, truth, restorer.predict(observed)).min() > 0
 
 
+def test_a_told_noise_level_counts_beside_pairs(blurred):
+    psf, observed, truth = blurred
+    weak, strong = (
+        WienerRestorer(
+            psf, alpha=1.0, regularizer="spectrum", noise_std=level, data_range=255
+        ).fit(observed, truth)
+        for level in (2.0, 60.0)
+    )
+    detail = [np.diff(r.predict(observed)[0]).std() for r in (weak, strong)]
+    assert detail[0] > 1.1 * detail[1]
+
+
 def test_tuned_strength_is_better_still(blurred, border_gain):
     psf, observed, truth = blurred
     search = GridSearchCV(
