@@ -28,12 +28,7 @@ from skdeconv.restorers._noise import NOISE_STD
 from skdeconv.restorers._outliers import warn_of_outliers
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import plug_and_play
-from skdeconv.solvers._plug_and_play import (
-    LEAST,
-    SPANS,
-    falling_levels,
-    used_range,
-)
+from skdeconv.solvers._plug_and_play import believed_noise, falling_levels
 
 # Images whose turns do not settle are tried again, so often, as if their noise were so
 # many times stronger.
@@ -209,7 +204,7 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
         operator = self._operator()
         if weight is None and isinstance(operator, Identity):
             return denoised(self.denoiser_, x, noise_std, self.data_range_)
-        noise_std = torch.maximum(noise_std, LEAST * used_range(x, self.data_range_))
+        noise_std = believed_noise(noise_std, x, self.data_range_)
         given, again = noise_std, None
         answer, settled = self._turns(x, operator, noise_std, weight)
         for _ in range(RETRIES):
@@ -245,9 +240,7 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
             operator,
             denoise,
             noise_std=noise_std,
-            levels=falling_levels(
-                noise_std, self.n_iter_, used_range(x, self.data_range_, SPANS)
-            ),
+            levels=falling_levels(noise_std, self.n_iter_, x, self.data_range_),
             weight=weight,
         )
         return result.x, result.converged.all(1)

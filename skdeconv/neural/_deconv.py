@@ -13,7 +13,7 @@ from skdeconv._params import Interval, RandomState, StrOptions, check_parameters
 from skdeconv.degradations import Degradation
 from skdeconv.neural._base import NetworkRestorer
 from skdeconv.neural._building import refuse_unknown
-from skdeconv.neural._ensembles import dropped_out, turns
+from skdeconv.neural._ensembles import dropped_out, mean_over_turns
 from skdeconv.neural._losses import CRITERIA, NEIGHBOURHOODS
 from skdeconv.neural._net import local_seed
 from skdeconv.neural._supervision import (
@@ -430,8 +430,5 @@ class DeconvRestorer(NetworkRestorer):
     def _infer(self, x):
         if not self.self_ensemble:
             return super()._infer(x)
-        total, n = 0, 0
-        for turn, turn_back in turns(self.ndim):
-            turned = tuple(turn(tensor) for tensor in x)
-            total, n = total + turn_back(super()._infer(turned)), n + 1
-        return total / n
+        infer = super()._infer
+        return mean_over_turns(lambda *parts: infer(parts), *x, ndim=self.ndim)

@@ -34,6 +34,31 @@ def turns(ndim: int) -> Iterator[tuple[Callable, Callable]]:
             yield turn, turn_back
 
 
+def mean_over_turns(
+    function: Callable[..., Tensor], *images: Tensor, ndim: int
+) -> Tensor:
+    """Apply a function to images turned in every way, and average what it answers.
+
+    Parameters
+    ----------
+    function : callable
+        Maps tensors of the kind of `images` to one with as many axes.
+    *images : Tensor of shape (batch, channels, *spatial)
+        Its arguments; tensors without spatial axes are not turned.
+    ndim : int
+        Number of spatial axes.
+
+    Returns
+    -------
+    mean : Tensor
+        The mean, turned back.
+    """
+    total, n = 0, 0
+    for turn, turn_back in turns(ndim):
+        total, n = total + turn_back(function(*map(turn, images))), n + 1
+    return total / n
+
+
 @contextmanager
 def dropped_out(module: nn.Module) -> Iterator[int]:
     """Leave features out inside the block, as in training; tell how many layers do."""

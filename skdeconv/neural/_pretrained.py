@@ -1,6 +1,6 @@
 """A denoiser that needs no training: its weights come with the package."""
 
-from importlib.resources import as_file, files
+from functools import partial
 from numbers import Integral, Real
 from os import PathLike
 
@@ -13,62 +13,13 @@ from torch import Tensor
 from skdeconv._images import Images, Restored
 from skdeconv._params import Interval, RandomState, StrOptions
 from skdeconv.neural._deconv import DeconvRestorer
-from skdeconv.neural._ensembles import turns
+from skdeconv.neural._ensembles import mean_over_turns
 from skdeconv.neural._planes import as_planes, in_tiles, into_range
+from skdeconv.neural._weights import load_denoiser
 from skdeconv.restorers._base import DATA_RANGE, NDIM, given, hide
 from skdeconv.restorers._denoiser import Denoiser
 from skdeconv.restorers._noise import NOISE_STD, check_noise_levels, denoise_stabilised
 from skdeconv.solvers._anscombe import anscombe, inverse_anscombe
-
-# The files of weights, by the number of channels.
-WEIGHTS = {1: "denoiser_grey.safetensors", 3: "denoiser_colour.safetensors"}
-
-
-def load_denoiser(
-    path: str | PathLike | None, n_channels: int, name: str, **options
-) -> DeconvRestorer:
-    """Load a network that denoises planes.
-
-    Parameters
-    ----------
-    path : str, path-like or None
-        The file; None takes that of the package.
-    n_channels : int
-        Channels of the images: three are taken for colours.
-    name : str
-        Name of the parameter that is the path.
-    **options
-        Parameters of the network.
-
-    Returns
-    -------
-    network : DeconvRestorer
-        For `n_channels`, or for one.
-
-    Raises
-    ------
-    ValueError
-        If the file is damaged, or of another network.
-    """
-    if path is None:
-        file = WEIGHTS[3 if n_channels == 3 else 1]
-        with as_file(files("skdeconv.neural") / "weights" / file) as path:
-            return DeconvRestorer.load(path, **options)
-    network = DeconvRestorer.load(path, **options)
-    found, parameters = network.n_channels_, network.get_params()
-    denoises = parameters.get("module__noise_map") and parameters["upscale"] == 1
-    denoises = denoises and network._n_spatial() == 2 and not network._masked
-    if not denoises or found not in (1, 3):
-        raise ValueError(
-            f"{name} must be of a network with a noise_map that denoises images of 1 "
-            "or 3 channels: two spatial axes, upscale=1 and no mask; got "
-            f"{str(path)!r}."
-        )
-    if found == 3 != n_channels:
-        raise ValueError(
-            f"{name} are of a network for 3 channels, but X has {n_channels}."
-        )
-    return network
 
 
 class PretrainedDenoiser(Denoiser):
@@ -377,11 +328,11 @@ class PretrainedDenoiser(Denoiser):
                 "noise_std must be a number where there is a gain: the deviation of "
                 "the noise in the dark, 0 for counted photons alone; got 'auto'."
             )
+        adaptable = self.gain is None and weights is None
         adapts = self.fine_tune
         if adapts == "auto":
-            whole = self.gain is None and weights is None
-            adapts = whole and target is not None
-        if adapts and (self.gain is not None or weights is not None):
+            adapts = adaptable and target is not None
+        if adapts and not adaptable:
             raise ValueError(
                 "fine_tune adapts to white noise on all pixels; with a gain or a mask "
                 "pass fine_tune=False."
@@ -486,16 +437,13 @@ class PretrainedDenoiser(Denoiser):
             offset = into_range(planes, level, self.data_range_)
         module = self.network_.net_.module_
         reach = getattr(module, "reach", None)
-        views = list(turns(2))[: None if self.self_ensemble else 1]
-        answer = 0
-        for turn, turn_back in views:
-            restored = in_tiles(
-                lambda x, level: self.network_._restore(x, level),
-                turn(planes + offset),
-                turn(levels),
-                size=self.tile_size if reach is not None else None,
-                reach=reach or 0,
-                multiple=getattr(module, "multiple", 1),
-            )
-            answer = answer + turn_back(restored)
-        return back(answer / len(views) - offset)
+        restore = partial(
+            in_tiles,
+            lambda x, level: self.network_._restore(x, level),
+            size=self.tile_size if reach is not None else None,
+            reach=reach or 0,
+            multiple=getattr(module, "multiple", 1),
+        )
+        if self.self_ensemble:
+            restore = partial(mean_over_turns, restore, ndim=2)
+        return back(restore(planes + offset, levels) - offset)

@@ -13,8 +13,8 @@ from skdeconv.degradations import Degradation
 from skdeconv.neural._base import NetworkRestorer
 from skdeconv.neural._building import refuse_unknown
 from skdeconv.neural._losses import CRITERIA
-from skdeconv.neural._pretrained import load_denoiser
 from skdeconv.neural._unrolling import Unrolling
+from skdeconv.neural._weights import load_denoiser
 from skdeconv.operators import LinearOperator
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.operators._scene import image_shape, masked_last, open_outside

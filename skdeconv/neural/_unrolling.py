@@ -13,12 +13,10 @@ from skdeconv.operators._scene import crop
 from skdeconv.solvers._data_steps import data_step
 from skdeconv.solvers._plug_and_play import (
     COUPLING,
-    LEAST,
     RELAXATION,
-    SPANS,
     back_project,
+    believed_noise,
     falling_levels,
-    used_range,
 )
 
 # An optimiser moves logarithms of the steps so many times faster than weights.
@@ -119,8 +117,8 @@ class Unrolling(nn.Module):
 
     def _steps(self, noise_std, y):
         """Levels and couplings of all turns, of shape (batch, max_iter)."""
-        noise_std = torch.maximum(noise_std, LEAST * used_range(y))
-        levels = falling_levels(noise_std, len(self.levels), used_range(y, times=SPANS))
+        noise_std = believed_noise(noise_std, y)
+        levels = falling_levels(noise_std, len(self.levels), y)
         couplings = COUPLING * (noise_std[:, None] / levels).square()
         return (
             levels * (HASTE * self.levels).exp(),

@@ -111,29 +111,29 @@ def plug_and_play(
     return SolverResult(denoised, levels.shape[1], converged)
 
 
-def used_range(y: Tensor, data_range: float = 1.0, times: float = 1.0) -> Tensor:
-    """The part of the range to which noise levels are held: dark images use little.
+def believed_noise(noise_std: Tensor, y: Tensor, data_range: float = 1.0) -> Tensor:
+    """Noise levels, but not less than data are followed to.
 
     Parameters
     ----------
+    noise_std : Tensor of shape (batch,)
+        Level of the data.
     y : Tensor of shape (batch, channels, *spatial)
         Data.
     data_range : float, default=1.0
         Span of the intensities.
-    times : float, default=1.0
-        How many times the span of the data counts.
 
     Returns
     -------
-    used : Tensor of shape (batch,)
-        So much, or the range where that is less or nothing is spanned.
+    noise_std : Tensor of shape (batch,)
+        At least 1/500 of what the data span, or of the range where that is less.
     """
-    low, high = y.flatten(1).aminmax(dim=1)
-    span = times * (high - low)
-    return span.where(span > 0, data_range).clamp_max(data_range)
+    return torch.maximum(noise_std, LEAST * _spanned(y, data_range))
 
 
-def falling_levels(noise_std: Tensor, n_turns: int, used: Tensor) -> Tensor:
+def falling_levels(
+    noise_std: Tensor, n_turns: int, y: Tensor, data_range: float = 1.0
+) -> Tensor:
     """Noise levels of the turns, equally far apart in decibels.
 
     Parameters
@@ -142,18 +142,27 @@ def falling_levels(noise_std: Tensor, n_turns: int, used: Tensor) -> Tensor:
         Level of the data, which is the last one.
     n_turns : int
         Number of turns.
-    used : Tensor of shape (batch,)
-        What is used of the range; the first level is 49/255 of it, or that of the data.
+    y : Tensor of shape (batch, channels, *spatial)
+        Data.
+    data_range : float, default=1.0
+        Span of the intensities; the first level is 49/255 of it, or of eight times what
+        the data span where that is less, or that of the data.
 
     Returns
     -------
     levels : Tensor of shape (batch, n_turns)
         In the units of `noise_std`.
     """
-    noise_std = noise_std[:, None]
-    first = torch.maximum(noise_std, FIRST * used[:, None])
+    first = torch.maximum(noise_std, FIRST * _spanned(y, data_range, SPANS))[:, None]
     place = torch.linspace(0, 1, n_turns).to(noise_std)
-    return first * (noise_std / first) ** place
+    return first * (noise_std[:, None] / first) ** place
+
+
+def _spanned(y, data_range, times=1.0):
+    """So many times what the data span; the range where that is less, or nothing."""
+    low, high = y.flatten(1).aminmax(dim=1)
+    span = times * (high - low)
+    return span.where(span > 0, data_range).clamp_max(data_range)
 
 
 def back_project(

@@ -33,7 +33,7 @@ from skdeconv.degradations import GaussianNoise
 from skdeconv.exceptions import PSFWarning
 from skdeconv.hybrid._denoisers import denoised
 from skdeconv.metrics import psnr
-from skdeconv.neural._pretrained import load_denoiser
+from skdeconv.neural._weights import load_denoiser
 from skdeconv.operators import Blur, Downsample, Mask, gaussian_psf, motion_psf
 
 STD = 2.55

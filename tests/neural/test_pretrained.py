@@ -18,7 +18,7 @@ from skdeconv import BlockMatchingRestorer, DeconvRestorer, PretrainedDenoiser
 from skdeconv.datasets import load_photographs
 from skdeconv.exceptions import NoiseWarning
 from skdeconv.metrics import psnr
-from skdeconv.neural._pretrained import WEIGHTS
+from skdeconv.neural._weights import WEIGHTS
 
 ROOT = Path(__file__).parents[2]
 
