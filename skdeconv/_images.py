@@ -175,13 +175,14 @@ def to_tensor(stack: np.ndarray, has_channels: bool, dtype) -> "torch.Tensor":  
     """View a channels-last stack as a ``(batch, channels, *spatial)`` tensor.
 
     It is copied where it must be: for another dtype or memory order, and where it is
-    read-only, which torch does not know.
+    read-only or an axis of length 1 runs backwards, which torch does not know.
     """
     import torch  # noqa: PLC0415 - metrics and the contract load without torch
 
     stack = np.moveaxis(stack, -1, 1) if has_channels else stack[:, None]
     stack = np.asarray(stack, dtype=dtype, order="C")
-    return torch.from_numpy(stack if stack.flags.writeable else stack.copy())
+    known = stack.flags.writeable and min(stack.strides) >= 0
+    return torch.from_numpy(stack if known else stack.copy())
 
 
 def to_array(tensor: "torch.Tensor", has_channels: bool) -> np.ndarray:  # noqa: F821

@@ -8,13 +8,16 @@ from skdeconv.exceptions import DataRangeWarning
 
 
 def resolve_data_range(
-    data_range: float | None, images: ImageBatch, target: ImageBatch | None = None
+    data_range: float | None,
+    images: ImageBatch,
+    target: ImageBatch | None = None,
+    weights: ImageBatch | None = None,
 ) -> float:
     """Find the span of intensities, by the rules of the image contract.
 
     A number is taken as it is. ``None`` stands for the span of a bool, uint8 or uint16
     dtype of X or y, else for 1.0, unless the values plainly do not fit: then for the
-    span of y, or of X, with a warning.
+    span of y, or of X where its weights are not 0, with a warning.
     """
     if data_range is not None:
         return float(data_range)
@@ -29,10 +32,10 @@ def resolve_data_range(
         span = spans.pop()
         refuse_mixed_units(batches, span)
         return span
-    low, high = extrema(batches[0])
+    low, high = extrema(images, weights) if target is None else extrema(target)
     integer = all(np.dtype(name).kind in "iu" for name in batches[0].dtypes)
     if not integer and fits_one(low, high):
-        if target is not None and not fits_one(*extrema(images)):
+        if target is not None and not fits_one(*extrema(images, weights)):
             warn_caller(
                 "X lies far outside the range of 1 that y keeps to; both must be in "
                 "the same units. Rescale one, or pass data_range.",
@@ -63,12 +66,35 @@ def refuse_mixed_units(batches, span):
         )
 
 
+def check_range_of_step(name: str, data_range: float, images: ImageBatch) -> None:
+    """Catch a step that clips to a range far from that of the first image or two."""
+    low, high = extrema(images.select(list(range(len(images)))[:2]))
+    known = DTYPE_RANGES.get(images.range_kind, 1.0) > 1
+    if not fits_one(low / data_range, high / data_range) or (known and data_range == 1):
+        raise ValueError(
+            f"data_range of {name} must be that of the images, got {data_range:g} and "
+            f"images of {images.range_kind} in [{low:g}, {high:g}], which it would "
+            "clip. Pass data_range=255 for 8 bits."
+        )
+    if not known and 0 < high <= 1.5 and data_range >= 255:
+        warn_caller(
+            f"data_range={data_range:g} of {name} may not be that of the images, which "
+            f"are floats up to {high:g}: they are nearly black to it.",
+            DataRangeWarning,
+        )
+
+
 def fits_one(low: float, high: float) -> bool:
     """Whether intensities may have a range of 1, noise and ringing allowed for."""
     return low >= -4 and high <= 5
 
 
-def extrema(batch: ImageBatch) -> tuple[float, float]:
-    """Smallest and largest value."""
+def extrema(
+    batch: ImageBatch, weights: ImageBatch | None = None
+) -> tuple[float, float]:
+    """Smallest and largest value, of weights above 0."""
     parts = [batch.data] if batch.container == "stack" else batch.data
+    if weights is not None:
+        pairs = zip(batch.data, weights.data, strict=True)
+        parts = [np.asarray(image)[weight > 0] for image, weight in pairs]
     return min(float(p.min()) for p in parts), max(float(p.max()) for p in parts)

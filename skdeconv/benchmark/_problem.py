@@ -64,7 +64,7 @@ def pose(degradation, images, test_images, names, data_range, metrics, seed):
 
 def whole_psf(degradation):
     """The PSF of all blurs in a row, its centre at ``size // 2``."""
-    psfs = [step.psf for step in degradation.steps if isinstance(step, Blur)]
+    psfs = [step.psf for step in degradation._parts() if isinstance(step, Blur)]
     if not psfs:
         return None
     whole, centre = psfs[0], np.array(psfs[0].shape) // 2

@@ -20,8 +20,10 @@ from skdeconv._images import (
     is_table,
 )
 from skdeconv._params import Interval, RandomState, check_parameters, draw_seed
+from skdeconv._ranges import check_range_of_step
 from skdeconv.degradations._noise import Noise
-from skdeconv.operators import Blur, Downsample, LinearOperator
+from skdeconv.operators import Blur, Downsample, Gradient, LinearOperator
+from skdeconv.operators._scene import in_order
 
 
 class Degradation(TransformerMixin, BaseEstimator):
@@ -157,6 +159,7 @@ class Degradation(TransformerMixin, BaseEstimator):
         check_parameters(self)
         self._check_steps()
         images = check_images(X, ndim=self._n_spatial())
+        self._check_ranges(images)
         generator = self._generator()
         observed = images.map(lambda x: self._degrade_pair(x, generator)[0])
         if images.container == "stack":
@@ -177,20 +180,24 @@ class Degradation(TransformerMixin, BaseEstimator):
 
     def _degrade(self, x: Tensor, generator: Generator | None = None) -> Tensor:
         """Degrade a tensor, keeping its size."""
-        for step in self.steps:
+        for step in self._parts():
             x = self._apply(step, x, generator)
         return x
 
     def _degrade_pair(self, x: Tensor, generator: Generator | None = None):
         """Degrade a tensor without inventing borders; give it and the same truth."""
         truth = x[(..., *self._frame(x.shape[2:]))]
-        for step in self.steps:
+        for step in self._parts():
             if isinstance(step, Blur):
                 step = Blur.unchecked(step.psf, "extended")
             elif isinstance(step, Downsample):
                 x = x[(..., *(slice(n - n % step.factor) for n in x.shape[2:]))]
             x = self._apply(step, x, generator)
         return x, truth
+
+    def _parts(self) -> list[LinearOperator | Noise]:
+        """The steps, compositions of operators taken apart."""
+        return [part for step in self.steps for part in in_order(step)]
 
     def _without_noise(self):
         """The same degradation, less its noises; None where nothing else is left."""
@@ -207,21 +214,21 @@ class Degradation(TransformerMixin, BaseEstimator):
     def _margins(self):
         """Pixels before and after the frame, per axis, that see a border."""
         margins = np.zeros((self._n_spatial(), 2), dtype=int)
-        for step in self.steps:
+        for step in self._parts():
             if isinstance(step, Blur):
                 margins += step.margins
         return margins
 
     def _factor(self):
         """How many times coarser its pixels are."""
-        return prod(s.factor for s in self.steps if isinstance(s, Downsample))
+        return prod(s.factor for s in self._parts() if isinstance(s, Downsample))
 
     def _frame(self, shape):
         """Slices of the pixels that `pair` shows, and of which it sees no border."""
         frame = []
         for axis, n in enumerate(shape[: self._n_spatial()]):
             start, stop, scale = 0, n, 1
-            for step in self.steps:
+            for step in self._parts():
                 if isinstance(step, Blur):
                     before, after = step.margins[axis]
                     start, stop = start + before * scale, stop - after * scale
@@ -251,11 +258,16 @@ class Degradation(TransformerMixin, BaseEstimator):
                     f"steps must agree on the number of spatial axes, got {step!r} of "
                     f"{step.ndim} beside {self._n_spatial()}."
                 )
-            if isinstance(step, Blur) and step.boundary == "extended":
-                raise ValueError(
-                    f"steps[{i}] changes the size of images; use another boundary and "
-                    "call pair for realistic borders."
-                )
+            for part in in_order(step):
+                if isinstance(part, Gradient):
+                    raise ValueError(
+                        f"steps[{i}] must make images of images, got {step!r}."
+                    )
+                if isinstance(part, Blur) and part.boundary == "extended":
+                    raise ValueError(
+                        f"steps[{i}] changes the size of images; use another boundary "
+                        "and call pair for realistic borders."
+                    )
 
     def _check_X(self, X, *, reset: bool) -> ImageBatch:
         if self._n_spatial() == 1 and is_table(X):
@@ -265,6 +277,12 @@ class Degradation(TransformerMixin, BaseEstimator):
         return images
 
     def _check_fits(self, images):
-        for step in self.steps:
+        for step in self._parts():
             if isinstance(step, Blur):
                 check_psf_fits(step.psf, images)
+        self._check_ranges(images)
+
+    def _check_ranges(self, images):
+        for step in self.steps:
+            if getattr(step, "data_range", None) is not None:
+                check_range_of_step(type(step).__name__, step.data_range, images)

@@ -94,7 +94,8 @@ class SaltAndPepperNoise(Noise):
     """
 
     def __init__(self, fraction: float, data_range: float = 1.0):
-        if not isinstance(fraction, Real) or not 0 <= fraction <= 1:
+        number = isinstance(fraction, Real) and not isinstance(fraction, bool)
+        if not number or not 0 <= fraction <= 1:
             raise ValueError(f"fraction must be a number in [0, 1], got {fraction!r}.")
         self.fraction = float(fraction)
         self.data_range = check_data_range(data_range)

@@ -38,7 +38,7 @@ class _RiskScorer(MaskedScorer):
         images = check_images(X, ndim=ndim)
         ones = [np.ones(shape) for shape in images.shapes]
         weights = check_mask(ones if mask is None else mask, images).data
-        operator = _operator(steps)
+        operator, background = _model(steps)
         levels = [
             self._level(x, images, w) for x, w in zip(images.data, weights, strict=True)
         ]
@@ -49,7 +49,7 @@ class _RiskScorer(MaskedScorer):
         for x, w, level, sign, size, a, b in zip(
             images.data, weights, levels, signs, sizes, restored, moved, strict=True
         ):
-            a, b = (_seen(v, operator, images) for v in (a, b))
+            a, b = (_seen(v, operator, images) + background for v in (a, b))
             frame = _frame(operator, images.ndim, w)
             x, w, sign, a, b = (np.asarray(v, float)[frame] for v in (x, w, sign, a, b))
             freedom = np.mean((sign * (b - a))[w > 0]) / size
@@ -86,14 +86,15 @@ class _RiskScorer(MaskedScorer):
         return signs, sizes, np.stack(nudged) if images.container == "stack" else nudged
 
 
-def _operator(steps) -> LinearOperator | None:
-    """What the data are of the truth: the operator or blur of the first who knows."""
+def _model(steps) -> tuple[LinearOperator | None, float]:
+    """What data are of the truth: operator and background of the first who knows."""
     for step in reversed(steps):
         if getattr(step, "operator", None) is not None:
-            return mirrored_outside(step.operator)
+            return mirrored_outside(step.operator), 0.0
         if getattr(step, "psf_", None) is not None:
-            return Blur.unchecked(step.psf_, "reflect")
-    return None
+            blur = Blur.unchecked(step.psf_, "reflect")
+            return blur, float(getattr(step, "background", 0.0))
+    return None, 0.0
 
 
 def _tensor(image, images):

@@ -108,7 +108,7 @@ class StrengthDisplay:
             values=path[name],
             criterion=path["criterion"],
             chosen=np.atleast_1d(chosen),
-            label=estimator.criterion_,
+            label=", ".join(np.unique(estimator.criterion_)),
         )
         return display.plot(ax=ax)
 

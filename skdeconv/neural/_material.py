@@ -1,5 +1,6 @@
 """What a network learns from: images, noise levels, and those held out."""
 
+from itertools import starmap
 from zlib import crc32
 
 import numpy as np
@@ -69,7 +70,8 @@ class MaterialMixin:
         told = takes_noise(self.net_.module_)
         may_grow = not told and getattr(self, "psf_", None) is None
         levels = []
-        for x, weight in batches(images, weights, self._compute_dtype):
+        known = batches(images, weights, self._compute_dtype)
+        for x, weight in starmap(self._seen, known):
             if may_grow:
                 noise = automatic_noise(x, self.data_range_, weight)
                 levels += [

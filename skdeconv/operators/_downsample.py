@@ -74,7 +74,8 @@ class Downsample(LinearOperator):
     """
 
     def __init__(self, factor: int, kernel: str = "bicubic", *, ndim: int = 2):
-        if not isinstance(factor, int | np.integer) or factor < 1:
+        whole = isinstance(factor, int | np.integer) and not isinstance(factor, bool)
+        if not whole or factor < 1:
             raise ValueError(f"factor must be a positive int, got {factor!r}.")
         if kernel not in KERNELS:
             raise ValueError(f"kernel must be one of {KERNELS}, got {kernel!r}.")

@@ -64,6 +64,13 @@ def masked_last(operator: LinearOperator) -> tuple[LinearOperator, list[Mask]]:
     return operator, masks
 
 
+def in_order(operator: LinearOperator) -> list[LinearOperator]:
+    """Take an operator apart into those it is composed of, the first one first."""
+    if isinstance(operator, Composition):
+        return [*in_order(operator.inner), *in_order(operator.outer)]
+    return [operator]
+
+
 def open_outside(operator: LinearOperator) -> LinearOperator:
     """Give an operator that sees beyond the image instead of mirroring or repeating it.
 

@@ -1,13 +1,15 @@
 """What every restorer shares: validation, fit and predict, the score."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Self
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Tensor, inference_mode, ones_like
+from torch import Tensor, inference_mode
 
 from skdeconv._companions import check_mask, check_psf_fits, check_target
 from skdeconv._images import (
@@ -220,7 +222,8 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
 
     def _restore_chunk(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
         with inference_mode():
-            restored = self._restore(hide(x, weight), weight=weight)
+            x, weight = self._seen(x, weight)
+            restored = self._restore(x, weight=weight)
         return restored.clip(0, self.data_range_) if self.clip else restored
 
     def _fit(
@@ -274,16 +277,31 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
             return self.operator
         return Identity(self.ndim) if self.psf_ is None else self._blur()
 
-    def _seen(self, x: Tensor, weight: Tensor | None) -> Tensor | None:
-        """Weights of the data, of which those that see nothing do not count."""
-        if getattr(self, "operator", None) is None:
-            return weight
-        return seen_by(self.operator, x) * (1 if weight is None else weight)
+    def _seen(self, x: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Fill what the operator or a weight of 0 hides; give its weights too."""
+        operator = getattr(self, "operator", None)
+        if operator is not None:
+            seen = seen_by(operator, x)
+            if not seen.all():
+                weight = seen.to(x) if weight is None else seen * weight
+        return hide(x, weight), weight
+
+    def _known(
+        self, images: ImageBatch, weights: ImageBatch | None
+    ) -> ImageBatch | None:
+        """Weights of images of an unknown range, which what is hidden must not set."""
+        if getattr(self, "operator", None) is None or self.data_range is not None:
+            return weights
+
+        def known(x, weight=None):
+            weight = self._seen(x, weight)[1]
+            return torch.ones_like(x) if weight is None else weight
+
+        return replace(images, data=images.map(known, None, weights))
 
     def _automatic_noise_std(self, x: Tensor, weight: Tensor | None) -> Tensor:
-        """Estimate the noise level of each image, where it shows anything."""
-        seen = self._seen(x, weight)
-        return automatic_noise_std(x, self.data_range_, seen, psf=self.psf_)
+        """Estimate the noise level of each image, where it is known."""
+        return automatic_noise_std(x, self.data_range_, weight, psf=self.psf_)
 
     def _check_data(self, X, y, mask, *, reset: bool):
         """Validate images, clean ones and weights of pixels, to learn from them."""
@@ -293,7 +311,9 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
             target = check_target(y, images, self._output_shape, self._passes_y_on)
         weights = self._check_mask(mask, images)
         if reset:
-            self.data_range_ = resolve_data_range(self.data_range, images, target)
+            self.data_range_ = resolve_data_range(
+                self.data_range, images, target, self._known(images, weights)
+            )
             warn_of_units(getattr(self, "noise_std", None), self.data_range_)
         if target is not None:
             answered = [self._output_shape(shape) for shape in images.shapes]
@@ -345,9 +365,12 @@ def hide(x: Tensor, weight: Tensor | None) -> Tensor:
 
 
 def seen_by(operator: LinearOperator, x: Tensor) -> Tensor:
-    """Weights of the shape of x: 1 for data that the image has anything to do with."""
-    ones = ones_like(operator.adjoint(x[:1, :1]))
-    return (operator(ones) != 0).to(x).expand_as(x)
+    """Tell data that the image has anything to do with; bool, of the shape of x."""
+    scene = operator.adjoint(x[:1, :1])
+    # Not a flat one, of which differences see nothing.
+    generator = torch.Generator().manual_seed(0)
+    scene = torch.rand(scene.shape, generator=generator).to(scene) + 0.5
+    return (operator(scene) != 0).expand_as(x)
 
 
 def given(**arguments):

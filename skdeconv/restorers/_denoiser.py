@@ -5,7 +5,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from skdeconv.restorers._base import BaseRestorer, hide
+from skdeconv.restorers._base import BaseRestorer
 from skdeconv.restorers._noise import (
     automatic_noise,
     denoise_stabilised,
@@ -29,7 +29,7 @@ class Denoiser(BaseRestorer):
             self.noise_std_ = float(self.noise_std)
         elif target is None or getattr(self, "operator", None) is not None:
             levels = [
-                self._estimate(hide(x, weight), weight)
+                self._estimate(*self._seen(x, weight))
                 for x, weight in batches(images, weights)
             ]
             self.noise_std_ = torch.cat(levels).numpy()

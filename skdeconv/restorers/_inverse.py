@@ -1,11 +1,17 @@
 """Penalised inversion of a blur or operator, its strength by cross-validation."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from skdeconv.estimation import cross_validate, estimate_noise_std
 from skdeconv.operators._scene import crop
-from skdeconv.restorers._noise_behind import middle, noise_behind, warn_of_misfit
+from skdeconv.restorers._noise_behind import (
+    least_noise,
+    noise_behind,
+    warn_of_misfit,
+)
+from skdeconv.restorers._parts import typical_parts
 from skdeconv.restorers._strength import Choice, StrengthMixin, join_choices
 from skdeconv.solvers import SolverResult
 
@@ -21,8 +27,8 @@ class InverseMixin(StrengthMixin):
     # Criterion where no noise level is given: "gcv" does without one, "sure" has it
     # estimated, except with an operator, behind which noise cannot be told.
     _blind = "gcv"
-    # Behind a blur noise counts as at least this part of the range.
-    _least_noise = 0.0
+    # Whether noise behind a blur counts as at least what rounding makes.
+    _rounded = False
 
     def _scene(
         self,
@@ -70,20 +76,20 @@ class InverseMixin(StrengthMixin):
             return None
         noise = noise_behind(self.psf_, x, self.data_range_, weight)
         warn_of_misfit(noise.unexplained)
-        least = self._least_noise * self.data_range_
+        least = self._rounded * least_noise(x, self.data_range_)
         plain = noise.plain & (noise.level >= least)
         if plain.all():
             return None
-        return torch.where(plain, torch.nan, noise.total.clamp_min(least))
+        return torch.where(plain, torch.nan, torch.maximum(noise.total, least))
 
     def _choose_together(self, x, noise_std, weight) -> Choice:
         dtype, x = x.dtype, x.float()  # is enough to compare strengths
         weight = None if weight is None else weight.float()
         if self.operator is None:
-            x, weight = (middle(v, self.psf_) for v in (x, weight))
+            x, weight = typical_parts(x, weight, self.psf_)
         spread = x.flatten(1).std(1, correction=0)
         noise_std, level = self._levels(x, spread, noise_std, weight)
-        operator, weight = self._operator(), self._seen(x, weight)
+        operator = self._operator()
 
         def predict(y, strength, state):
             weights = weight
@@ -96,7 +102,8 @@ class InverseMixin(StrengthMixin):
         found = cross_validate(
             predict, x, start, level=level, noise_std=noise_std, weight=weight
         )
-        return Choice(*(part.to(dtype) for part in found))
+        name = "gcv" if noise_std is None else "sure"
+        return Choice(*(part.to(dtype) for part in found), np.full(len(x), name))
 
     def _levels(self, x, spread, noise_std, weight):
         """Noise levels if the criterion needs them, and rough ones in any case."""

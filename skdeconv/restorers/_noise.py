@@ -30,6 +30,9 @@ NOISE_STD = [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})]
 # pixels, smaller ones are never sure, and where it is more than this part of the range.
 RELIABLE, PIXELS, NOTABLE = 0.4, 4096, 0.01
 
+# Fewer pixels of pairs than these do not measure noise.
+FEW = 64
+
 # Without a blur, what is so many times stronger in coarse pixels than white noise would
 # be is texture, or noise that was smoothed. White noise of 10/255 and more on 44 test
 # images and photographs is at most 1.9 times so.
@@ -192,18 +195,29 @@ def check_noise_levels(noise_std, images: ImageBatch) -> ImageBatch:
 def pair_noise_std(images, target, psf=None, weights=None) -> float:
     """Root mean square of what the blur does not explain, away from the borders.
 
-    Pixels of weight 0 do not count.
+    Pixels of weight 0 do not count. Where next to nothing is away from the borders, it
+    is estimated.
     """
-    known = repeat(None) if weights is None else weights.images()
     pairs = zip(images.images(), target.images(images.float_dtype), strict=True)
-    errors = [
+    misfits = [
         _squared_misfit(x, y, psf, weight)
-        for (x, y), weight in zip(pairs, known, strict=False)
+        for (x, y), weight in zip(pairs, _each(weights), strict=False)
     ]
-    return float(torch.stack(errors).mean().sqrt())
+    if psf is None or sum(count for _, count in misfits) >= FEW:
+        return float(torch.stack([error for error, _ in misfits]).mean().sqrt())
+    levels = [
+        estimate_noise_std(x, x.ndim - 2, weight=weight)
+        for x, weight in zip(images.images(), _each(weights), strict=False)
+    ]
+    return float(torch.cat(levels).square().mean().sqrt())
+
+
+def _each(weights):
+    return repeat(None) if weights is None else weights.images()
 
 
 def _squared_misfit(x, y, psf, weight):
+    """Mean squared misfit, and of how many pixels."""
     known = torch.ones_like(x) if weight is None else (weight > 0).to(x)
     if psf is not None:
         blur = Blur.unchecked(psf, "reflect")
@@ -213,4 +227,5 @@ def _squared_misfit(x, y, psf, weight):
             for n, (before, after) in room
         ]
         x, y, known = (v[(..., *inside)] for v in (x, blur(y), known))
-    return (known * (x - y).square()).sum() / known.sum().clamp_min(1)
+    count = known.sum()
+    return (known * (x - y).square()).sum() / count.clamp_min(1), int(count)

@@ -31,9 +31,12 @@ WIDE, EXCESS, RELIABLE_EXCESS, LONG, SURE, DOUBT = 0.8, 1.7, 1.2, 64, 0.375, 0.2
 SMALL, GROWN = 2**13, 1.2
 
 # Whether a PSF fits is told in the middle of larger images, of so many pixels if it
-# holds the PSF twice, but not of more than the second number. Noise counts as at least
-# this part of the range, somewhat more than rounding makes.
-SAMPLE, MOST, ROUNDED = 2**16, 2**20, 1.2e-3
+# holds the PSF twice, but not of more than the second number.
+SAMPLE, MOST = 2**16, 2**20
+
+# Noise counts as at least this part of what data span, somewhat more than rounding them
+# to 8 bits makes; whole numbers span as many at least.
+ROUNDED, BYTE = 1.2e-3, 255
 
 
 @dataclass(frozen=True)
@@ -181,19 +184,30 @@ def unexplained_by(
     part = middle(x, psf)
     if (min(part.shape[2:]) < LONG and psf.ndim == 2) or part[0, 0].numel() > MOST:
         return nothing
-    least = noise_std.double().clamp_min(ROUNDED * data_range)
+    least = torch.maximum(noise_std, least_noise(x, data_range)).double()
     return unexplained_noise_std(part.double(), psf, least, white).to(noise_std)
 
 
-def middle(x: Tensor | None, psf: np.ndarray | None) -> Tensor | None:
+def least_noise(x: Tensor, data_range: float) -> Tensor:
+    """Levels of noise that rounding makes, if it is to 8 bits of what images span."""
+    return ROUNDED * spanned(x, data_range)
+
+
+def spanned(x: Tensor, data_range: float) -> Tensor:
+    """What each image spans, at most the range; whole numbers at least 255 steps."""
+    low, high = x.flatten(1).aminmax(dim=1)
+    span = high - low
+    whole = (x == x.round()).flatten(1).all(1)
+    span = torch.where(whole, span.clamp_min(BYTE), span)
+    return span.where(span > 0, data_range).clamp_max(data_range)
+
+
+def middle(x: Tensor, psf: np.ndarray) -> Tensor:
     """Cut out the middle of larger images, not narrower than twice the PSF."""
-    if x is None:
-        return None
-    ndim = x.ndim - 2
-    size = round(SAMPLE ** (1 / ndim))
-    support = (1,) * ndim if psf is None else psf.shape
+    size = round(SAMPLE ** (1 / psf.ndim))
     edges = [
-        (n, min(n, max(size, 2 * k))) for n, k in zip(x.shape[2:], support, strict=True)
+        (n, min(n, max(size, 2 * k)))
+        for n, k in zip(x.shape[2:], psf.shape, strict=True)
     ]
     return x[(..., *(slice((n - m) // 2, (n + m) // 2) for n, m in edges))]
 

@@ -95,6 +95,9 @@ class RichardsonLucyRestorer(VaryingPSFMixin, StoppingMixin, BaseRestorer):
     NoiseWarning
         If the estimate of the noise, by which ``max_iter="auto"`` stops, is doubtful:
         too much texture, or too few pixels that are neither constant nor saturated.
+    OutlierWarning
+        If, with ``max_iter="auto"`` and no mask, an image has pixels that stand out as
+        no blurred scene does.
     PSFWarning
         If, with ``max_iter="auto"``, an image of two or three axes plainly shows waves
         that the PSF takes away, as when the PSF is too wide. They count as noise then.
@@ -189,7 +192,7 @@ class RichardsonLucyRestorer(VaryingPSFMixin, StoppingMixin, BaseRestorer):
 
     def _restore(self, x: Tensor, noise_std=None, weight=None) -> Tensor:
         if isinstance(self.n_iter_, np.ndarray):
-            return self._run(x, weight).x
+            return self._run_soundly(x, weight).x
         return richardson_lucy(
             x,
             self._blur(),

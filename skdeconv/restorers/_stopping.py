@@ -9,7 +9,7 @@ from torch import Tensor, inference_mode
 from torch.nn.functional import pad
 
 from skdeconv.metrics._psnr import SMALLEST_ERROR
-from skdeconv.restorers._base import hide
+from skdeconv.restorers._outliers import warn_of_outliers
 from skdeconv.restorers._strength import batches, stack_rows
 from skdeconv.solvers import Stopped
 
@@ -23,6 +23,11 @@ class StoppingMixin:
     def _run(self, x: Tensor, weight: Tensor | None, noise_std=None) -> Stopped:
         """Restore every image with the iterations that its noise allows."""
         raise NotImplementedError
+
+    def _run_soundly(self, x, weight, noise_std=None) -> Stopped:
+        """Run, and warn of what would mislead the choice and ruin the answer."""
+        warn_of_outliers(x, self.psf_, self.data_range_, weight)
+        return self._run(x, weight, noise_std)
 
     def _watch(self, x: Tensor, weight: Tensor | None, look: Callable) -> Tensor:
         """Call `look` with the answers after each iteration; return the last ones.
@@ -43,7 +48,7 @@ class StoppingMixin:
                 self.n_iter_, criterion = int(curve[0].argmax()) + 1, "psnr"
             else:
                 runs = [
-                    self._run(hide(x, weight), weight)
+                    self._run_soundly(*self._seen(x, weight))
                     for x, weight in batches(images, weights)
                 ]
                 self.n_iter_ = torch.cat([run.n_iter for run in runs]).cpu().numpy()
@@ -68,7 +73,7 @@ class StoppingMixin:
                 curve.append(-10 * error.log10_())
                 return torch.ones(len(clean), dtype=torch.bool, device=clean.device)
 
-            last = self._watch(hide(x, weight), weight, look)
+            last = self._watch(*self._seen(x, weight), look)
             if not curve:  # constant images need no iteration
                 look(last)
             yield torch.stack(curve, 1)

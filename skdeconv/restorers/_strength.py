@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import starmap
 
 import numpy as np
 import torch
 from torch import Tensor, inference_mode
 
 from skdeconv.metrics._psnr import image_psnr
-from skdeconv.restorers._base import hide
 from skdeconv.restorers._noise_behind import check_told_noise
 from skdeconv.restorers._outliers import warn_of_outliers
 
@@ -29,25 +29,26 @@ class Choice:
         The chosen strength of each image.
     values, criterion : Tensor of shape (batch, n_values)
         The strengths that were looked at, ascending, and the criterion there.
+    name : ndarray of str of shape (batch,)
+        What the criterion is called.
     """
 
     value: Tensor
     values: Tensor
     criterion: Tensor
+    name: np.ndarray
 
 
 class StrengthMixin:
     """Fit and restore with a strength that is a number or ``"auto"``.
 
-    A class that mixes it in names the parameter by ``_strength`` and what chooses it
-    without truth by ``_criterion``, gives the span in which it is sought on pairs by
-    ``_span``, and implements ``_solve`` and ``_choose``. With pairs, the strength of
-    the best mean PSNR is kept; without, each image has its own, and ``predict`` chooses
-    anew.
+    A class that mixes it in names the parameter by ``_strength``, gives the span in
+    which it is sought on pairs by ``_span``, and implements ``_solve`` and ``_choose``.
+    With pairs, the strength of the best mean PSNR is kept; without, each image has its
+    own, and ``predict`` chooses anew.
     """
 
     _strength = "alpha"
-    _criterion = ""
     _span = (1e-6, 1e2)
 
     def _solve(
@@ -71,13 +72,14 @@ class StrengthMixin:
         else:
             with inference_mode():
                 choices = [
-                    self._choose_soundly(hide(x, weight), weight=weight)
-                    for x, weight in batches(images, weights)
+                    self._choose_soundly(x, weight=weight)
+                    for x, weight in starmap(self._seen, batches(images, weights))
                 ]
             choice = join_choices(choices)
+            names = np.unique(choice.name)
             self._keep(
                 choice.value.cpu().numpy(),
-                self._criterion,
+                str(names[0]) if len(names) == 1 else choice.name,
                 {
                     self._strength: choice.values.cpu().numpy(),
                     "criterion": choice.criterion.cpu().numpy(),
@@ -159,4 +161,5 @@ def join_choices(choices: list[Choice]) -> Choice:
         torch.cat([choice.value for choice in choices]),
         stack_rows([choice.values for choice in choices]),
         stack_rows([choice.criterion for choice in choices]),
+        np.concatenate([choice.name for choice in choices]),
     )

@@ -10,7 +10,6 @@ from skdeconv.operators import Identity, LinearOperator
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.restorers._base import DATA_RANGE, NDIM, OPERATOR, PSF, BaseRestorer
 from skdeconv.restorers._inverse import InverseMixin
-from skdeconv.restorers._noise_behind import ROUNDED
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import SolverResult, total_variation
 
@@ -66,8 +65,8 @@ class TotalVariationRestorer(VaryingPSFMixin, InverseMixin, BaseRestorer):
     ----------
     alpha_ : float or ndarray of shape (n_samples,)
         The strength; an array describes the images of ``fit``, where each has its own.
-    criterion_ : {"psnr", "gcv", "sure"} or None
-        What it was chosen by; None where it was given.
+    criterion_ : {"psnr", "gcv", "sure"}, ndarray of them of shape (n_samples,) or None
+        What it was chosen by, an array where images differ; None where it was given.
     path_ : dict of ndarray or None
         Strengths that were looked at (``"alpha"``) and the criterion there
         (``"criterion"``), a row per image.
@@ -104,8 +103,9 @@ class TotalVariationRestorer(VaryingPSFMixin, InverseMixin, BaseRestorer):
 
     Notes
     -----
-    Channels are penalised independently. The strength of an image larger than 65536
-    pixels is chosen on that many in its middle, except where there is an `operator`.
+    Channels are penalised independently. The strength of an image of more than 73728
+    pixels, or 262144 voxels, is chosen on eight parts of it, of little, more and much
+    detail, except where there is an `operator`.
 
     References
     ----------
@@ -144,7 +144,7 @@ class TotalVariationRestorer(VaryingPSFMixin, InverseMixin, BaseRestorer):
     }
     _span = (1e-5, 1e1)
     # Of less the strength would be so small that the iterations do not get there.
-    _least_noise = ROUNDED
+    _rounded = True
 
     def __init__(
         self,

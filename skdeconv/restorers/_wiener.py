@@ -181,8 +181,15 @@ class WienerRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         self.clip = clip
 
     _takes_mask = True
-    _criterion = "risk"
     _span = (1e-6, 1e2)
+
+    def _check_mask(self, mask, images):
+        if mask is not None and self.boundary != "extended":
+            raise ValueError(
+                "mask needs boundary='extended', got one and boundary="
+                f"{self.boundary!r}; LeastSquaresRestorer takes one with any."
+            )
+        return super()._check_mask(mask, images)
 
     def _fit(self, images, target, weights=None):
         self.spectrum_ = self._noise = None
@@ -225,7 +232,8 @@ class WienerRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
             penalty = penalty[:, 0]  # one level for all channels
         power, gain, _ = image_power(x, self._blur().psf, level)
         alphas, risks = linear_risks(power, gain, penalty, level, shape)
-        return Choice(lowest(alphas, risks), alphas.expand_as(risks), risks)
+        name = np.full(len(x), "risk")
+        return Choice(lowest(alphas, risks), alphas.expand_as(risks), risks, name)
 
     def _level(self, x, noise_std, weight):
         """Noise level per image: given by the caller, learned, fixed or estimated."""

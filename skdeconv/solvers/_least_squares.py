@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from skdeconv.operators import Gradient, LinearOperator
+from skdeconv.operators import Blur, Gradient, LinearOperator
 from skdeconv.operators._fourier import spatial_axes
 from skdeconv.solvers._conjugate_gradient import conjugate_gradient, dot
 from skdeconv.solvers._result import SolverResult
@@ -45,8 +45,8 @@ def least_squares(
     alpha : float or Tensor broadcastable to (batch, channels), default=0.0
         Weight of the penalty, not negative.
     regularizer : {"laplacian", "identity"}, default="laplacian"
-        Whether L takes the differences between a pixel and its neighbours, or the
-        distance from the mean of the start.
+        Whether L takes the differences between a pixel and its neighbours, beyond the
+        frame too under a periodic blur, or the distance from the mean of the start.
     method : {"cg", "landweber", "fista"}, default="cg"
         Conjugate gradients, gradient steps, or gradient steps with momentum that never
         let the objective rise.
@@ -94,25 +94,31 @@ def least_squares(
     y = torch.where(weight > 0, y, 0)
     start = spread(y, operator, weight)
     level = start.mean(spatial_axes(ndim), keepdim=True)
-    difference = Gradient(ndim)
+    differences = Gradient(ndim)
+    wraps = isinstance(operator, Blur) and operator.boundary == "periodic"
 
     # In terms of what is added to the start's mean, so that constants cost nothing.
     y = y - operator(level.expand_as(start))
     x = start - level
     shape = tuple(x.shape[2:])
 
+    def laplacian(x):
+        if not wraps:
+            return differences.adjoint(differences(x))
+        neighbours = [x.roll(s, axis) for axis in spatial_axes(ndim) for s in (1, -1)]
+        return 2 * ndim * x - sum(neighbours)
+
     def penalised(x):
-        if regularizer == "laplacian":
-            x = difference.adjoint(difference(x))
-            return difference.adjoint(difference(x))
-        return x
+        return laplacian(laplacian(x)) if regularizer == "laplacian" else x
 
     def normal(x):
         return operator.adjoint(weight * operator(x)) + alpha * penalised(x)
 
     b = operator.adjoint(weight * y)
     power = dot(weight * y, y)
-    rough = difference.norm(shape) ** 4 if regularizer == "laplacian" else 1.0
+    rough = 1.0
+    if regularizer == "laplacian":
+        rough = (4 * ndim if wraps else differences.norm(shape) ** 2) ** 2
     size = weight.amax((1, *spatial_axes(ndim)), keepdim=True)
     bound = size * operator.norm(shape) ** 2 + alpha * rough
     watch = None if look is None else lambda x: look(x + level)
