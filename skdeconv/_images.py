@@ -206,6 +206,11 @@ def as_images(X):
         Collections of separate images are told from stacks by their elements, which
         are arrays and not numbers or sequences.
     """
+    if any(np.ma.is_masked(x) for x in (X if isinstance(X, list | tuple) else [X])):
+        raise ValueError(
+            "images must not be masked arrays, whose masks would be lost: pass their "
+            "data, and mask=~X.mask to a restorer that takes a mask."
+        )
     if hasattr(X, "detach"):
         return X.detach().cpu().numpy(), "stack"
     if hasattr(X, "iloc") and X.ndim == 1:

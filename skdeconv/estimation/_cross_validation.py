@@ -12,6 +12,10 @@ State = tuple[Tensor, ...]
 # data are, large enough for solvers that stop early.
 NUDGE = 0.3
 
+# Of more degrees of freedom than this share of the data cross-validation tells nothing:
+# it divides the little that is left of the misfit by the little that is left of them.
+MOST = 0.98
+
 
 def cross_validate(
     predict: Callable[[Tensor, Tensor, State], tuple[Tensor, State]],
@@ -21,6 +25,7 @@ def cross_validate(
     level: Tensor,
     noise_std: Tensor | None = None,
     weight: Tensor | None = None,
+    first: tuple[float, ...] = (1.0,),
     ratio: float = 2.5,
     rounds: int = 4,
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -34,8 +39,9 @@ def cross_validate(
 
     generalised cross-validation [1]_ or, where the noise level is given, Stein's
     unbiased risk estimate. The degrees of freedom are measured by nudging the data
-    along random signs [2]_, the same for all images of a size. The search begins at
-    `start` and goes by ever smaller steps, each image for itself.
+    along random signs [2]_, the same for all images of a size. The search begins at the
+    best of some multiples of `start` and goes by ever smaller steps, each image for
+    itself.
 
     Parameters
     ----------
@@ -51,11 +57,14 @@ def cross_validate(
     level : Tensor of shape (batch,)
         Scale of the nudges: a rough noise level, in the units of `y`.
     noise_std : Tensor of shape (batch,) or None, default=None
-        Standard deviation of the noise, where it is known.
+        Standard deviation of the noise; NaN, or None for all images, where it is not
+        known.
     weight : Tensor of the shape of y, or None, default=None
         Weights of the pixels; those of weight 0 do not count.
+    first : tuple of float, default=(1.0,)
+        Multiples of `start`: several, far apart, where that is hardly known.
     ratio : float, default=2.5
-        Between the first neighbouring strengths.
+        Between the next neighbouring strengths.
     rounds : int, default=4
         Steps; each looks at two more strengths.
 
@@ -63,9 +72,9 @@ def cross_validate(
     -------
     value : Tensor of shape (batch,)
         The strength chosen, between those looked at.
-    values : Tensor of shape (batch, 2 * rounds + 1)
+    values : Tensor of shape (batch, 2 * rounds + len(first))
         Strengths looked at, ascending.
-    criterion : Tensor of shape (batch, 2 * rounds + 1)
+    criterion : Tensor of shape (batch, 2 * rounds + len(first))
         The criterion there.
 
     References
@@ -99,15 +108,20 @@ def cross_validate(
         freedom = (signs * (moved - fit)).flatten(2).sum(2) / nudge / count
         misfit = (known * (y - fit).square()).flatten(2).sum(2)
         misfit = misfit / known.flatten(1).sum(1)
-        if noise_std is not None:
-            return misfit + 2 * noise_std.square() * freedom, state
-        return misfit / (1 - freedom).clamp_min(1e-3).square(), state
+        left_out = misfit / (1 - freedom).square()
+        left_out = left_out.where(freedom < MOST, torch.inf)
+        if noise_std is None:
+            return left_out, state
+        risk = misfit + 2 * noise_std.square() * freedom
+        return torch.where(noise_std.isnan(), left_out, risk), state
 
-    best = torch.zeros_like(start)
-    values, state = look(best[None], ())
-    seen, found = [best[None]], [values]
-    lowest, step = found[0][0], torch.full_like(start, log(ratio))
     image = torch.arange(len(y), device=y.device)
+    far = torch.tensor(first).log().to(start)[:, None].expand(-1, len(y))
+    values, states = look(far, ())
+    seen, found = [far], [values]
+    lowest, side = values.min(0)
+    best, step = far[side, image], torch.full_like(start, log(ratio))
+    state = [part[:, side, image][:, None] for part in states]
     for _ in range(rounds):
         sides = torch.stack([best - step, best + step])
         values, states = look(sides, state)

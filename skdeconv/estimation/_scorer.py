@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import torch
@@ -36,6 +37,11 @@ class _RiskScorer(MaskedScorer):
         steps = last_steps(estimator)
         ndim = next((s._n_spatial() for s in steps if hasattr(s, "_n_spatial")), 2)
         images = check_images(X, ndim=ndim)
+        if images.range_kind == "bool":
+            raise ValueError(
+                "X must have intensities that can be nudged for an estimate of the "
+                "risk, got bool."
+            )
         ones = [np.ones(shape) for shape in images.shapes]
         weights = check_mask(ones if mask is None else mask, images).data
         operator, background = _model(steps)
@@ -145,6 +151,11 @@ def make_risk_scorer(noise_std: float | None = None) -> Callable:
         of ``GridSearchCV`` and its kin, whose ``fit`` then needs no y, and which route
         a `mask` to it if ``enable_metadata_routing`` is on. Pixels count by weight.
 
+    Raises
+    ------
+    ValueError
+        If `noise_std` is negative or no number; when called, for images of bool.
+
     See Also
     --------
     skdeconv.metrics.make_psnr_scorer : Where the truth is known.
@@ -173,6 +184,11 @@ def make_risk_scorer(noise_std: float | None = None) -> Callable:
     >>> search.fit(noisy).best_params_
     {'alpha': 0.3}
     """
+    known = isinstance(noise_std, Real) and not isinstance(noise_std, bool)
+    if noise_std is not None and not (known and 0 <= noise_std < np.inf):
+        raise ValueError(
+            f"noise_std must be a non-negative number or None, got {noise_std!r}."
+        )
     return _RiskScorer(noise_std)
 
 

@@ -8,6 +8,10 @@ from skdeconv._images import Images, check_images
 # counts as at least this, so no image scores more than 120 dB.
 SMALLEST_ERROR = 1e-12
 
+# Nor does the logarithm break where strengths are compared, of data that use a tiny
+# part of their range.
+NO_ERROR = 1e-300
+
 
 def check_pair(y_true, y_pred, data_range, ndim, reduction):
     """Validate the arguments that all metrics share; give two batches of images."""
@@ -26,13 +30,15 @@ def check_pair(y_true, y_pred, data_range, ndim, reduction):
     return true, pred
 
 
-def image_psnr(true, pred, data_range: float) -> np.ndarray:
+def image_psnr(
+    true, pred, data_range: float, least: float = SMALLEST_ERROR
+) -> np.ndarray:
     """PSNR of every image of two validated collections, in decibels."""
     errors = [
         np.mean(np.square(np.subtract(a, b, dtype=np.float64)))
         for a, b in zip(true, pred, strict=True)
     ]
-    relative = np.maximum(np.array(errors) / float(data_range) ** 2, SMALLEST_ERROR)
+    relative = np.maximum(np.array(errors) / float(data_range) ** 2, least)
     return -10 * np.log10(relative)
 
 

@@ -286,7 +286,7 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
                 weight = seen.to(x) if weight is None else seen * weight
         return hide(x, weight), weight
 
-    def _known(
+    def _shown(
         self, images: ImageBatch, weights: ImageBatch | None
     ) -> ImageBatch | None:
         """Weights of images of an unknown range, which what is hidden must not set."""
@@ -312,7 +312,7 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
         weights = self._check_mask(mask, images)
         if reset:
             self.data_range_ = resolve_data_range(
-                self.data_range, images, target, self._known(images, weights)
+                self.data_range, images, target, self._shown(images, weights)
             )
             warn_of_units(getattr(self, "noise_std", None), self.data_range_)
         if target is not None:

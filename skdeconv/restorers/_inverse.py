@@ -12,8 +12,11 @@ from skdeconv.restorers._noise_behind import (
     warn_of_misfit,
 )
 from skdeconv.restorers._parts import typical_parts
-from skdeconv.restorers._strength import Choice, StrengthMixin, join_choices
+from skdeconv.restorers._strength import Choice, StrengthMixin
 from skdeconv.solvers import SolverResult
+
+# Multiples of a first guess without a noise level that are looked at first.
+FAR = (1 / 16, 1 / 4, 1.0, 4.0, 16.0, 64.0)
 
 
 class InverseMixin(StrengthMixin):
@@ -58,17 +61,34 @@ class InverseMixin(StrengthMixin):
         return crop(self._scene(x, strength, weight).x, self._operator())
 
     def _choose(self, x, noise_std=None, weight=None) -> Choice:
-        level = None
         if noise_std is None and self._criterion == "gcv" and self.operator is None:
-            level = self._hidden_noise(x, weight)
-        if level is None:
-            return self._choose_together(x, noise_std, weight)
-        choices = []
-        for i, known in enumerate(level.isfinite()):
-            part = None if weight is None else weight[i : i + 1]
-            told = level[i : i + 1] if known else None
-            choices.append(self._choose_together(x[i : i + 1], told, part))
-        return join_choices(choices)
+            noise_std = self._hidden_noise(x, weight)
+        dtype, x = x.dtype, x.float()  # is enough to compare strengths
+        weight = None if weight is None else weight.float()
+        if self.operator is None:
+            x, weight = typical_parts(x, weight, self.psf_)
+        spread = x.flatten(1).std(1, correction=0)
+        noise_std, level = self._levels(x, spread, noise_std, weight)
+        operator = self._operator()
+        blind = self.operator is not None and noise_std.isnan().any()
+
+        def predict(y, strength, state):
+            weights = weight
+            if weight is not None:
+                weights = weight.repeat(len(y) // len(x), *(1,) * (x.ndim - 1))
+            result = self._scene(y, strength, weights, state)
+            return operator(result.x), result.state
+
+        found = cross_validate(
+            predict,
+            x,
+            self._begin(level, spread),
+            level=level,
+            noise_std=noise_std,
+            weight=weight,
+            first=FAR if blind else (1.0,),
+        )
+        return Choice(*(part.to(dtype) for part in found), criteria(noise_std))
 
     def _hidden_noise(self, x, weight):
         """Levels of noise that cross-validation would take for structure, else NaN."""
@@ -78,44 +98,25 @@ class InverseMixin(StrengthMixin):
         warn_of_misfit(noise.unexplained)
         least = self._rounded * least_noise(x, self.data_range_)
         plain = noise.plain & (noise.level >= least)
-        if plain.all():
-            return None
         return torch.where(plain, torch.nan, torch.maximum(noise.total, least))
 
-    def _choose_together(self, x, noise_std, weight) -> Choice:
-        dtype, x = x.dtype, x.float()  # is enough to compare strengths
-        weight = None if weight is None else weight.float()
-        if self.operator is None:
-            x, weight = typical_parts(x, weight, self.psf_)
-        spread = x.flatten(1).std(1, correction=0)
-        noise_std, level = self._levels(x, spread, noise_std, weight)
-        operator = self._operator()
-
-        def predict(y, strength, state):
-            weights = weight
-            if weight is not None:
-                weights = weight.repeat(len(y) // len(x), *(1,) * (x.ndim - 1))
-            result = self._scene(y, strength, weights, state)
-            return operator(result.x), result.state
-
-        start = self._begin(level, spread)
-        found = cross_validate(
-            predict, x, start, level=level, noise_std=noise_std, weight=weight
-        )
-        name = "gcv" if noise_std is None else "sure"
-        return Choice(*(part.to(dtype) for part in found), np.full(len(x), name))
-
     def _levels(self, x, spread, noise_std, weight):
-        """Noise levels if the criterion needs them, and rough ones in any case."""
-        if noise_std is None and self.noise_std != "auto":
+        """Noise levels if the criterion needs them, else NaN, and rough ones."""
+        if noise_std is None and self._criterion == "sure":
             noise_std = self.noise_std
-        if noise_std is not None:
-            noise_std = torch.as_tensor(noise_std).to(x).expand(len(x))
-        elif self._criterion == "sure":
-            noise_std = self._automatic_noise_std(x, weight)
-        level = noise_std
-        if noise_std is None and (self.operator is not None or weight is not None):
-            level = spread / 20  # what is missing would pass for noise
-        elif noise_std is None:
-            level = estimate_noise_std(x, x.ndim - 2)
+            if noise_std == "auto":
+                noise_std = self._automatic_noise_std(x, weight)
+        noise_std = torch.as_tensor(torch.nan if noise_std is None else noise_std)
+        noise_std = noise_std.to(x).expand(len(x))
+        level, unknown = noise_std, noise_std.isnan()
+        if unknown.any():
+            # Behind an operator what is missing would pass for noise.
+            known = self.operator is None and weight is None
+            rough = estimate_noise_std(x, x.ndim - 2) if known else spread / 20
+            level = torch.where(unknown, rough, noise_std)
         return noise_std, torch.maximum(level, spread / 1000)
+
+
+def criteria(noise_std: Tensor) -> np.ndarray:
+    """Names of what chooses strengths at known noise levels, and where they are NaN."""
+    return np.where(noise_std.isnan().cpu().numpy(), "gcv", "sure")

@@ -262,7 +262,7 @@ class LeastSquaresRestorer(VaryingPSFMixin, StoppingMixin, InverseMixin, BaseRes
             x,
             operator,
             level=level,
-            noise_std=noise_std,
+            noise_std=None if noise_std.isnan().all() else noise_std,
             weight=weight,
             alpha=self.alpha_,
             max_iter=BUDGET[self.method],

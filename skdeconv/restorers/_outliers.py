@@ -7,11 +7,13 @@ from torch import Tensor
 
 from skdeconv._warnings import warn_caller
 from skdeconv.exceptions import OutlierWarning
+from skdeconv.restorers._noise_behind import spanned
 
 # A pixel stands out that differs from the nearest of its neighbours by more than this
-# part of the range and this multiple of the span of them all. Warned is where more than
-# this share of the pixels do, and more than a few: parts of 24 to 60 pixels squared of
-# blurred photographs have up to three, at noise of a tenth of the range.
+# part of what the image spans and this multiple of the span of them all. Warned is
+# where more than this share of the pixels do, and more than a few: parts of 24 to 60
+# pixels squared of blurred photographs have up to three, at noise of a tenth of the
+# range.
 LEAST, MULTIPLE, SHARE, FEW = 0.05, 2.0, 5e-4, 3
 
 
@@ -24,8 +26,9 @@ def warn_of_outliers(
     if psf.ndim == 1:  # two neighbours do not tell
         return
     point = torch.from_numpy(np.pad(psf, 2)).to(x)[None, None]
-    limit = max(MULTIPLE, 2 * float(_prominence(point, 0).max()))
-    found = (_prominence(x, LEAST * data_range) > limit).flatten(1).sum(1)
+    limit = max(MULTIPLE, 2 * float(_prominence(point, x.new_zeros(1)).max()))
+    least = LEAST * spanned(x, data_range)
+    found = (_prominence(x, least) > limit).flatten(1).sum(1)
     n_pixels = x[0].numel()
     if (found > max(FEW, SHARE * n_pixels)).any():
         warn_caller(
@@ -39,6 +42,7 @@ def warn_of_outliers(
 def _prominence(x, least):
     """Distance to the nearest neighbour, where more than `least`, over their span."""
     ndim = x.ndim - 2
+    least = least.repeat_interleave(x.shape[1]).reshape(-1, *(1,) * ndim)
     shape = x.shape
     x = F.pad(x.flatten(0, 1)[:, None], (1, 1) * ndim, mode="replicate")[:, 0]
     neighbours = []

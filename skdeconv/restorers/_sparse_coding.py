@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from skdeconv._params import Interval, RandomState, StrOptions, draw_seed
-from skdeconv.estimation import cross_validate, sparse_alpha
-from skdeconv.operators import LinearOperator
+from skdeconv.estimation import cross_validate, estimate_noise_std, sparse_alpha
+from skdeconv.operators import Blur, LinearOperator
 from skdeconv.operators._scene import crop, mirrored_outside
 from skdeconv.restorers._base import (
     DATA_RANGE,
@@ -20,6 +20,7 @@ from skdeconv.restorers._base import (
     PSF,
     BaseRestorer,
 )
+from skdeconv.restorers._inverse import FAR, criteria
 from skdeconv.restorers._noise import (
     NOISE_STD,
     automatic_noise,
@@ -45,6 +46,16 @@ N_PATCHES = 40_000
 # Iterations that are enough to compare strengths, which differ by so much at first;
 # pixels of images that are restored at once.
 BRIEF, RATIO, TOGETHER = 30, 2.0, 2**14
+
+
+# Behind an operator noise levels of this reliability count.
+RELIABLE = 0.3
+
+# The same for any operator, at first and from one strength to the next.
+COLD, WARM = 30, 10
+
+# Under these a blur has an inversion of its own.
+BOUNDARIES = ("extended", "periodic")
 
 
 class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
@@ -74,8 +85,9 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         Weight of the penalty against the squared misfit, without unit; larger is
         smoother. ``"auto"`` takes the best for the pairs where ``fit`` is given y, else
         for each image that of the least expected error, by Stein's estimate [4]_, near
-        what noise level, blur and spectrum suggest; with an `operator` just what they
-        suggest. Denoising goes by `noise_std` alone.
+        what noise level, blur and spectrum suggest. With an `operator` that is more
+        than a blur it is chosen by Stein's estimate where `noise_std` is given, else by
+        generalised cross-validation. Denoising goes by `noise_std` alone.
     operator : LinearOperator or None, default=None
         What is to be undone where it is not a blur: a
         :class:`~skdeconv.operators.Mask`, a :class:`~skdeconv.operators.Downsample`, a
@@ -118,9 +130,9 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
     alpha_ : float, ndarray of shape (n_samples,) or None
         The strength; an array holds the choices for the images of ``fit``, and None
         stands for denoising.
-    criterion_ : {"psnr", "sure", "risk"} or None
+    criterion_ : {"psnr", "sure", "gcv"} or None
         What chose it: the PSNR of the pairs, Stein's estimate of the error of the
-        blurred answer, the expected error of linear filters, or nothing.
+        answer as the data see it, cross-validation, or nothing.
     path_ : dict or None
         The strengths looked at under ``"alpha"`` and the criterion there under
         ``"criterion"``, a row per image or one for the pairs.
@@ -202,7 +214,7 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
-        "boundary": [StrOptions({"extended", "periodic"})],
+        "boundary": [StrOptions(set(BOUNDARIES))],
         "random_state": ["random_state"],
         "ndim": NDIM,
         "data_range": DATA_RANGE,
@@ -291,32 +303,71 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
     def _solve(self, x, strength, noise_std=None, weight=None) -> Tensor:
         options = {"weight": weight, "max_iter": self.max_iter, "tol": self.tol}
         alpha = strength[:, None] * (self.data_range_ / 2)
-        if self.operator is not None:
+        blur = self._plain_blur()
+        if blur is None:
             scene = sparse_invert(x, self.operator, alpha=alpha, **options).x
             return crop(scene, self.operator)
-        return sparse_deconvolve(x, self._blur(), alpha=alpha, **options).x
+        return sparse_deconvolve(x, blur, alpha=alpha, **options).x
+
+    def _plain_blur(self):
+        """The blur, if there is nothing else to undo."""
+        if self.operator is None:
+            return self._blur()
+        plain = isinstance(self.operator, Blur) and self.operator.boundary in BOUNDARIES
+        return self.operator if plain else None
 
     def _choose(self, x, noise_std=None, weight=None) -> Choice:
-        level = self._level(x, noise_std, weight)
-        if self.operator is None:
-            guess, *_ = sparse_alpha(x, self.psf_, level)
-            found = self._least_risk(x, guess, level, weight)
+        level, blur = self._level(x, noise_std, weight), self._plain_blur()
+        if blur is not None:
+            guess, *_ = sparse_alpha(x, blur.psf, level)
+            found = self._least_risk(x, blur, guess, level, weight)
         else:
-            psf = np.ones((1,) * self.operator.ndim)
-            found = sparse_alpha(x, psf, level)
+            if noise_std is None and self.noise_std == "auto":
+                level = _where_reliable(x, weight)
+            found = self._best_fit(x, level, weight)
         unit = self.data_range_ / 2
-        name = np.full(len(x), "sure" if self.operator is None else "risk")
-        return Choice(found[0] / unit, found[1] / unit, found[2], name)
+        return Choice(found[0] / unit, found[1] / unit, found[2], criteria(level))
 
-    def _least_risk(self, x, guess, level, weight):
+    def _best_fit(self, x, level, weight):
+        """Strengths that predict fresh or, at unknown levels, left-out data best."""
+        spread = x.flatten(1).std(1, correction=0)
+        rough = torch.where(level.isnan(), spread / 20, level)
+        rough = torch.maximum(rough, spread / 1000)
+        guess, *_ = sparse_alpha(x, np.ones((1,) * self.operator.ndim), rough)
+
+        def predict(y, strength, state):
+            known = weight
+            if weight is not None:
+                known = weight.repeat(len(y) // len(x), *(1,) * (x.ndim - 1))
+            result = sparse_invert(
+                y,
+                self.operator,
+                alpha=strength[:, None],
+                weight=known,
+                max_iter=WARM if state else COLD,
+                tol=0,
+                start=state,
+            )
+            return self.operator(result.x), result.state
+
+        return cross_validate(
+            predict,
+            x,
+            guess,
+            level=rough,
+            noise_std=level,
+            weight=weight,
+            first=FAR if level.isnan().any() else (1.0,),
+        )
+
+    def _least_risk(self, x, blur, guess, level, weight):
         """Strengths near a guess whose blurred answers have the least expected error.
 
         Errors count where the blur sees nothing beyond the frame, if that is a fifth of
         the image at least and something is known there.
         """
-        x, weight = typical_parts(x, weight, self.psf_)
+        x, weight = typical_parts(x, weight, blur.psf)
         known = torch.ones_like(x) if weight is None else weight
-        blur = self._blur()
         again = mirrored_outside(blur)
         inside = torch.zeros_like(x)
         crop(inside, blur).fill_(1)
@@ -397,3 +448,11 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         signals = torch.cat(signals)
         start = overcomplete_dct(size, self.n_components).to(signals)
         return refine_dictionary(start, signals, torch.cat(tol))
+
+
+def _where_reliable(x, weight):
+    """Noise levels of data, NaN where they cannot be told."""
+    level, reliability = estimate_noise_std(
+        x, x.ndim - 2, weight=weight, return_reliability=True
+    )
+    return level.where(reliability >= RELIABLE, torch.nan)

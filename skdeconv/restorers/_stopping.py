@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, inference_mode
 from torch.nn.functional import pad
 
-from skdeconv.metrics._psnr import SMALLEST_ERROR
+from skdeconv.metrics._psnr import NO_ERROR
 from skdeconv.restorers._outliers import warn_of_outliers
 from skdeconv.restorers._strength import batches, stack_rows
 from skdeconv.solvers import Stopped
@@ -69,7 +69,7 @@ class StoppingMixin:
                 if self.clip:
                     answer = answer.clip(0, self.data_range_)
                 error = (answer - clean).square_().flatten(1).mean(1).double()
-                error = error.div_(self.data_range_**2).clamp_min_(SMALLEST_ERROR)
+                error = error.div_(self.data_range_**2).clamp_min_(NO_ERROR)
                 curve.append(-10 * error.log10_())
                 return torch.ones(len(clean), dtype=torch.bool, device=clean.device)
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, inference_mode
 
-from skdeconv.metrics._psnr import image_psnr
+from skdeconv.metrics._psnr import NO_ERROR, image_psnr
 from skdeconv.restorers._noise_behind import check_told_noise
 from skdeconv.restorers._outliers import warn_of_outliers
 
@@ -113,7 +113,8 @@ class StrengthMixin:
         def score(exponent):
             self._keep(float(10.0**exponent), None, None)
             restored = images.map(self._restore_chunk, self._compute_dtype, weights)
-            return float(image_psnr(target.data, restored, self.data_range_).mean())
+            scores = image_psnr(target.data, restored, self.data_range_, NO_ERROR)
+            return float(scores.mean())
 
         low, high = np.log10(self._span)
         step = np.log10(COARSE)

@@ -36,7 +36,7 @@ class WaveletRestorer(Denoiser):
         Haar's wavelet, or Daubechies' of that many vanishing moments: smoother, and
         slower.
     levels : int, default=4
-        Number of scales.
+        Number of scales; from 5 on at most those that an image has.
     shrinkage : {"local", "bayes"}, default="local"
         The formula above, or one soft threshold :math:`k \sigma^2 / s` per band
         (BayesShrink), with the standard deviation s of the band without its noise.

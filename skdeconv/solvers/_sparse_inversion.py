@@ -35,6 +35,7 @@ def sparse_invert(
     weight: Tensor | None = None,
     max_iter: int = 100,
     tol: float = 2e-3,
+    start: tuple[Tensor, ...] = (),
 ) -> SolverResult:
     r"""Undo any operator, for images whose patches take few cosine waves.
 
@@ -65,6 +66,8 @@ def sparse_invert(
     tol : float, default=2e-3
         An image is done when a step changes it by less than `tol` times the contrast of
         the data.
+    start : tuple of Tensor, default=()
+        State of the answer to the same data at another `alpha`.
 
     Returns
     -------
@@ -109,6 +112,8 @@ def sparse_invert(
     threshold = torch.maximum(alpha, top / step)
     ratio = (alpha / threshold.clamp_min(tiny)).clamp_min(1e-6)
     decay = ratio ** (1 / max(1, DESCENT * max_iter))
+    if start:
+        (x,), threshold = start, alpha
 
     point, momentum, n_iter = x, 1.0, 0
     converged = contrast == 0
@@ -129,4 +134,4 @@ def sparse_invert(
         settled = (threshold <= alpha) & (change <= tol * contrast)
         converged = converged | settled
         threshold = torch.maximum(alpha, decay * threshold)
-    return SolverResult(x[inside] + level, n_iter, converged)
+    return SolverResult(x[inside] + level, n_iter, converged, (x,))

@@ -2,7 +2,7 @@
 
 from functools import reduce
 from itertools import chain
-from math import prod
+from math import log2, prod
 
 import torch
 from torch import Tensor
@@ -17,6 +17,9 @@ SHRINKAGES = ("local", "bayes")
 
 # Pixels along each axis that tell the energy around a coefficient.
 WINDOW = 5
+
+# So many scales are never too many.
+FEW = 4
 
 
 def wavelet_denoise(
@@ -45,7 +48,8 @@ def wavelet_denoise(
     wavelet : {"haar", "db2", ..., "db8"}, default="haar"
         The wavelet.
     levels : int, default=4
-        How many scales are shrunk.
+        How many scales are shrunk, from 5 on at most those whose filters reach no
+        farther than twice the image beyond it.
     shrinkage : {"local", "bayes"}, default="local"
         ``"local"`` multiplies a coefficient by :math:`(1 - k \sigma^2 / e)_+`, with the
         mean square `e` of those around it [2]_; ``"bayes"`` moves all coefficients of a
@@ -82,6 +86,7 @@ def wavelet_denoise(
 
     rotation = cosines(channels, channels).to(y)
     x = _mix(rotation, y) if channels > 1 else y
+    levels = min(levels, _most_levels(wavelet, y.shape[2:]))
     options = {"wavelet": wavelet, "levels": levels}
     if shifts is None:
         x = _in_frame(x, variance, shrink, strength, **options)
@@ -93,6 +98,12 @@ def wavelet_denoise(
         x = _mix(rotation.T, x)
     done = torch.ones(y.shape[:2], dtype=torch.bool, device=y.device)
     return SolverResult(x, 0, done)
+
+
+def _most_levels(wavelet, shape):
+    """Number of scales from which on there is only the mean of mirrored images."""
+    reach = len(filters(wavelet)[0]) - 1
+    return max(FEW, int(log2(4 * max(shape) / reach)))
 
 
 def _in_frame(x, variance, shrink, strength, *, wavelet, levels):
