@@ -52,6 +52,9 @@ class Patches:
         step = max(1, round((x.shape[1] * prod(places) / POSITIONS) ** (1 / ndim)))
         grid = (..., *(slice(None, None, step),) * ndim)
 
+        # An offset would leave no digits for the noise.
+        centre = x.mean(tuple(range(2, x.ndim)), keepdim=True)
+        x = x - centre
         # What is smooth has equal means in the corners of the patch.
         self._half = [p // 2 + 1 for p in sizes]
         means = window_means(x, self._half)
@@ -72,7 +75,7 @@ class Patches:
         )
         spoiled = window_any(mute, sizes)[grid]
         self.rough = corners.var(0).masked_fill(spoiled, torch.inf).flatten(1)
-        self.level = corners.mean(0).flatten(1)
+        self.level = (corners.mean(0) + centre).flatten(1)
 
         start = torch.arange(x[0].numel(), device=x.device).view(-1, *shape)
         self._start = start[(..., *(slice(0, n, step) for n in places))].flatten()

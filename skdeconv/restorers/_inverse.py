@@ -63,7 +63,10 @@ class InverseMixin(StrengthMixin):
     def _choose(self, x, noise_std=None, weight=None) -> Choice:
         if noise_std is None and self._criterion == "gcv" and self.operator is None:
             noise_std = self._hidden_noise(x, weight)
-        dtype, x = x.dtype, x.float()  # is enough to compare strengths
+        dtype = x.dtype
+        if self.operator is None and not getattr(self, "nonnegative", False):
+            x = x - x.mean(tuple(range(2, x.ndim)), keepdim=True)  # for want of digits
+        x = x.float()  # is enough to compare strengths
         weight = None if weight is None else weight.float()
         if self.operator is None:
             x, weight = typical_parts(x, weight, self.psf_)

@@ -253,6 +253,7 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         self.clip = clip
 
     _span = (1e-5, 1e-1)
+    _of_range = True
 
     @property
     def _inverts(self):

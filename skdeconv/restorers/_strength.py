@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, inference_mode
 
+from skdeconv._ranges import extrema
 from skdeconv.metrics._psnr import NO_ERROR, image_psnr
 from skdeconv.restorers._noise_behind import check_told_noise
 from skdeconv.restorers._outliers import warn_of_outliers
@@ -50,6 +51,9 @@ class StrengthMixin:
 
     _strength = "alpha"
     _span = (1e-6, 1e2)
+    # Whether the strength is a part of the range: images that use little of it take
+    # a smaller one.
+    _of_range = False
 
     def _solve(
         self, x: Tensor, strength: Tensor, noise_std=None, weight: Tensor | None = None
@@ -116,7 +120,7 @@ class StrengthMixin:
             scores = image_psnr(target.data, restored, self.data_range_, NO_ERROR)
             return float(scores.mean())
 
-        low, high = np.log10(self._span)
+        low, high = np.log10(self._span) + self._decades_below(target)
         step = np.log10(COARSE)
         seen = list(np.arange(low, high + step / 2, step))
         while True:
@@ -131,6 +135,13 @@ class StrengthMixin:
             "criterion": np.array([[score(e) for e in seen]]),
         }
         self._keep(float(10.0**best), "psnr", path)
+
+    def _decades_below(self, target):
+        """Decades by which what images span falls short of the range."""
+        least, most = extrema(target)
+        if not self._of_range or most == least:
+            return 0
+        return min(0.0, np.round(np.log10((most - least) / self.data_range_)))
 
     def _keep(self, value, criterion, path):
         setattr(self, f"{self._strength}_", value)

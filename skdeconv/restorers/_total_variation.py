@@ -143,6 +143,7 @@ class TotalVariationRestorer(VaryingPSFMixin, InverseMixin, BaseRestorer):
         "clip": ["boolean"],
     }
     _span = (1e-5, 1e1)
+    _of_range = True
     # Of less the strength would be so small that the iterations do not get there.
     _rounded = True
 
