@@ -144,7 +144,8 @@ def check_psf_fits(psf: np.ndarray, images: ImageBatch) -> None:
     """Refuse a PSF that is larger than an image."""
     for shape in set(images.shapes):
         if any(n < k for n, k in zip(shape, psf.shape, strict=True)):
+            signal = f" (n_features = {shape[0]})" if len(shape) == 1 else ""
             raise ValueError(
                 f"psf must not be larger than the images, got {psf.shape} and an image "
-                f"of {shape} (n_features = {shape[-1]})."
+                f"of {shape}{signal}."
             )

@@ -317,3 +317,28 @@ def test_eight_bits_through_a_pipeline():
     assert pipeline[-1].data_range_ == 255
     assert np.isfinite(pipeline.score(clean, clean))
     assert clone(pipeline).fit(clean, clean).predict(clean).dtype == np.float32
+
+
+def test_hidden_values_do_not_set_the_range():
+    X, mask = images(2, 8, 9), np.ones((2, 8, 9), dtype=bool)
+    X[0, 3, 4], mask[0, 3, 4] = 1e6, False
+    restorer = WienerRestorer(PSF, alpha=0.1).fit(X, mask=mask)
+    assert restorer.data_range_ == 1
+
+
+def test_masked_arrays_are_refused():
+    X = np.ma.array(images(2, 8, 9), mask=images(2, 8, 9) > 0.9)
+    for stack in (X, list(X)):
+        with pytest.raises(ValueError, match="must not be masked arrays"):
+            WienerRestorer(PSF, alpha=0.1).fit(stack)
+    whole = np.ma.array(images(2, 8, 9))  # has nothing to lose
+    WienerRestorer(PSF, alpha=0.1).fit(whole)
+
+
+def test_short_axes_that_run_backwards():
+    X = images(1, 8, 9)[::-1]
+    assert X.strides[0] < 0
+    expected = WienerRestorer(PSF, alpha=0.1).fit(X.copy()).predict(X.copy())
+    np.testing.assert_array_equal(
+        WienerRestorer(PSF, alpha=0.1).fit(X).predict(X), expected
+    )

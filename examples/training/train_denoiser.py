@@ -23,6 +23,7 @@ from pathlib import Path
 import imageio.v3 as imageio
 import numpy as np
 import torch
+from skimage.util import img_as_ubyte
 from skorch.callbacks import Callback
 
 from skdeconv import DeconvRestorer, Degradation
@@ -46,8 +47,13 @@ def read(paths: list[Path], channels: int) -> list[np.ndarray]:
         raise SystemExit(f"no photographs in {', '.join(map(str, paths))}")
     images = []
     for file in files:
-        image = imageio.imread(file)
-        colour = image[..., :3] if image.ndim == 3 else np.stack([image] * 3, axis=-1)
+        image = img_as_ubyte(imageio.imread(file))
+        if image.ndim == 2:
+            image = image[..., None]
+        # Transparency comes last; grey has one channel for all colours.
+        colour = np.repeat(image[..., :1], 3, -1)
+        if image.shape[-1] > 2:
+            colour = image[..., :3]
         if channels == 1:
             colour = np.rint(colour @ LUMA).astype(np.uint8)
         images.append(colour)
@@ -140,6 +146,8 @@ def main():
     )
     parser.add_argument("--device", default="auto")
     arguments = parser.parse_args()
+    if not arguments.out.absolute().parent.is_dir():
+        parser.error(f"--out: there is no folder {arguments.out.absolute().parent}")
 
     images = synthesise(arguments.dead_leaves, arguments.channels)
     if arguments.photographs or not images:

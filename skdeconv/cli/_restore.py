@@ -81,12 +81,12 @@ def parse_fraction(text: str) -> float:
     try:
         numbers = [float(part) for part in text.split("/")]
         value = numbers[0] / numbers[1] if len(numbers) == 2 else numbers[0]
-        if len(numbers) > 2 or not 0 < value < 1:
+        if len(numbers) > 2 or not 0 <= value < 1:
             raise ValueError
     except (ValueError, ZeroDivisionError):
         raise ValueError(
-            "--noise must be a fraction of the range between 0 and 1, such as 0.1 or "
-            f"25/255, got {text!r}."
+            "--noise must be a fraction of the range, from 0 to less than 1, such as "
+            f"0.1 or 25/255, got {text!r}."
         ) from None
     return value
 
@@ -244,13 +244,16 @@ def _restored(restorer, picture, noise, data_range):
     ndim = restorer._n_spatial()
     if pixels.ndim < ndim:
         raise ValueError(
-            f"the PSF has {ndim} axes, but the image is of shape {pixels.shape}"
+            f"images must have {ndim} axes, as the PSF or ndim says, but this one is "
+            f"of shape {pixels.shape}"
         )
     colour = pixels.ndim > ndim and pixels.shape[-1] == 3
     stacked = pixels.ndim == ndim + 1 + colour
     X = pixels if stacked else pixels[None]
     if X.ndim == ndim + 2 and X.shape[-1] == 1:
         X = X[..., 0]
+    if ndim == 2 and X.ndim == 3 and X.shape[-1] <= 4:
+        X = X[..., None]  # narrow, and not colours
     images = check_images(X, ndim=ndim)
     data_range = resolve_data_range(data_range, images)
     if hasattr(restorer, "net_"):

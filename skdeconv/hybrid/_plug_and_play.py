@@ -28,7 +28,11 @@ from skdeconv.restorers._noise import NOISE_STD
 from skdeconv.restorers._outliers import warn_of_outliers
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import plug_and_play
-from skdeconv.solvers._plug_and_play import believed_noise, falling_levels
+from skdeconv.solvers._plug_and_play import (
+    back_project,
+    believed_noise,
+    falling_levels,
+)
 
 # Images whose turns do not settle are tried again, so often, as if their noise were so
 # many times stronger.
@@ -207,6 +211,10 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
         noise_std = believed_noise(noise_std, x, self.data_range_)
         given, again = noise_std, None
         answer, settled = self._turns(x, operator, noise_std, weight)
+        flat = (x.flatten(2).amin(2) == x.flatten(2).amax(2)).all(1)
+        if flat.any():  # what the denoiser makes of it is not better
+            answer[flat] = back_project(x, operator, weight)[0][flat]
+            settled = settled | flat
         for _ in range(RETRIES):
             if settled.all():
                 break

@@ -203,13 +203,20 @@ class RestorationDisplay:
         }
 
     def _crop(self, image):
-        if not isinstance(self.crop, str):
-            return self.crop
-        if self.crop != "auto":
+        ndim = min(self.ndim, 2)
+        if isinstance(self.crop, str) and self.crop == "auto":
+            return detailed(image, ndim)
+        parts = self.crop
+        if parts is not None and not (
+            isinstance(parts, tuple)
+            and len(parts) == ndim
+            and all(isinstance(part, slice) for part in parts)
+        ):
             raise ValueError(
-                f"crop must be 'auto', None or a tuple of slices, got {self.crop!r}."
+                f"crop must be 'auto', None or a tuple of {ndim} slice(s), got "
+                f"{parts!r}."
             )
-        return detailed(image, min(self.ndim, 2))
+        return parts
 
 
 def _first(images) -> np.ndarray:

@@ -22,9 +22,9 @@ from skdeconv._images import (
 from skdeconv._params import Interval, check_parameters
 from skdeconv._ranges import refuse_mixed_units, resolve_data_range
 from skdeconv.metrics._psnr import image_psnr
-from skdeconv.operators import Blur, Identity, LinearOperator
+from skdeconv.operators import Blur, Gradient, Identity, LinearOperator
 from skdeconv.operators._psf import check_psf
-from skdeconv.operators._scene import image_shape
+from skdeconv.operators._scene import image_shape, in_order
 from skdeconv.restorers._noise import automatic_noise_std, warn_of_units
 from skdeconv.solvers._filling import fill_in
 
@@ -162,6 +162,7 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
             if psf is not None and getattr(self, "operator", None) is not None:
                 raise ValueError("psf and operator exclude each other, got both.")
             self.psf_ = None if psf is None else check_psf(psf, warn=True)
+            self._check_operator()
             self._fit(*self._check_data(X, y, mask, reset=True))
         return self
 
@@ -320,6 +321,13 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
             if target.shapes != answered:
                 target = None  # the truth of a later step
         return images, target, weights
+
+    def _check_operator(self):
+        operator = getattr(self, "operator", None)
+        if operator is not None and any(
+            isinstance(part, Gradient) for part in in_order(operator)
+        ):
+            raise ValueError(f"operator must make images of images, got {operator!r}.")
 
     def _check_mask(self, mask, images: ImageBatch) -> ImageBatch | None:
         if mask is None:

@@ -162,13 +162,17 @@ def warn_of_units(noise_std, data_range: float) -> None:
 def check_noise_levels(noise_std, images: ImageBatch) -> ImageBatch:
     """Validate noise levels of images or of pixels; views of the images' shapes."""
     parts, _ = as_images(noise_std)
-    if np.ndim(parts) == 0 and isinstance(noise_std, Real):
-        parts = np.full(len(images), float(noise_std))
-    if np.ndim(parts) == 0 or len(parts) != len(images):
+    if not isinstance(parts, list | tuple):
+        parts = np.asarray(parts)
+        if parts.ndim == 0 and parts.dtype.kind in "iuf":
+            parts = np.full(len(images), float(parts))
+        if parts.ndim == 0:
+            parts = []
+    if len(parts) != len(images):
         raise ValueError(
             "noise_std must hold a level for all images of X, one for each, or one for "
             "each of its pixels, "
-            f"got {np.shape(parts)} for {len(images)} image(s)."
+            f"got {noise_std!r} for {len(images)} image(s)."
         )
     levels = []
     for i, (part, image) in enumerate(zip(parts, images.data, strict=True)):

@@ -24,6 +24,7 @@ from skdeconv.restorers._inverse import FAR, criteria
 from skdeconv.restorers._noise import (
     NOISE_STD,
     automatic_noise,
+    automatic_noise_std,
     denoise_stabilised,
     pair_noise_std,
 )
@@ -298,7 +299,8 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         if noise_std is None and np.ndim(getattr(self, "noise_std_", [])) == 0:
             noise_std = self.noise_std_
         if noise_std is None:
-            return self._automatic_noise_std(x, weight)
+            psf = self.psf_ if self.operator is None else self._plain_blur().psf
+            return automatic_noise_std(x, self.data_range_, weight, psf=psf)
         return torch.as_tensor(noise_std, dtype=x.dtype, device=x.device).expand(len(x))
 
     def _solve(self, x, strength, noise_std=None, weight=None) -> Tensor:
@@ -318,14 +320,16 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         return self.operator if plain else None
 
     def _choose(self, x, noise_std=None, weight=None) -> Choice:
-        level, blur = self._level(x, noise_std, weight), self._plain_blur()
-        if blur is not None:
+        blur = self._plain_blur()
+        if blur is None and noise_std is None and self.noise_std == "auto":
+            level = _where_reliable(x, weight)
+        else:
+            level = self._level(x, noise_std, weight)
+        if blur is None:
+            found = self._best_fit(x, level, weight)
+        else:
             guess, *_ = sparse_alpha(x, blur.psf, level)
             found = self._least_risk(x, blur, guess, level, weight)
-        else:
-            if noise_std is None and self.noise_std == "auto":
-                level = _where_reliable(x, weight)
-            found = self._best_fit(x, level, weight)
         unit = self.data_range_ / 2
         return Choice(found[0] / unit, found[1] / unit, found[2], criteria(level))
 

@@ -120,6 +120,9 @@ def wiener(
         mean = torch.where(known, y, 0).sum(spatial_axes(blur.ndim), keepdim=True)
         mean /= known.sum(spatial_axes(blur.ndim), keepdim=True).clamp_min(1)
         y, options["weight"] = torch.where(known, y, mean), weight
+    # What is constant has no rounding errors to be solved for.
+    low, high = (f(spatial_axes(blur.ndim), keepdim=True) for f in (y.amin, y.amax))
+    mean = torch.where(low == high, low, mean)
     x, n_iter, converged = minimise[blur.boundary](
         y - mean, blur, alpha, regularizer, **options
     )

@@ -262,6 +262,7 @@ def test_types_that_cannot_hold_the_pixels(folder, name, capsys):
 def test_fractions_and_blurs():
     assert parse_fraction("25/255") == pytest.approx(25 / 255)
     assert parse_fraction("0.1") == 0.1
+    assert parse_fraction("0") == 0
     for text in ("1/0", "2", "-0.1", "a", "1/2/3"):
         with pytest.raises(ValueError, match="fraction"):
             parse_fraction(text)
@@ -337,3 +338,11 @@ def test_warnings_are_plain_words(folder):
     assert told.startswith("skdeconv: ")
     assert "Pass a mask" in told
     assert ".py" not in told
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (120, 3), (30, 4)])
+def test_narrow_grey_pictures(folder, shape):
+    Image.fromarray(np.full(shape, 7, np.uint8)).save(folder / "narrow.png")
+    out = folder / "narrow_out.png"
+    assert restore(folder / "narrow.png", "-o", out, "--method", "WaveletRestorer") == 0
+    np.testing.assert_array_equal(np.asarray(Image.open(out)), np.full(shape, 7))

@@ -8,8 +8,15 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from skdeconv import Degradation, WienerRestorer
-from skdeconv.degradations import GaussianNoise, PoissonNoise
-from skdeconv.operators import Blur, gaussian_psf
+from skdeconv.degradations import (
+    GaussianNoise,
+    JPEGCompression,
+    PoissonNoise,
+    Quantisation,
+    SaltAndPepperNoise,
+)
+from skdeconv.exceptions import DataRangeWarning
+from skdeconv.operators import Blur, Downsample, Gradient, Identity, gaussian_psf
 
 PSF = np.array([[0.1, 0.2, 0.1, 0.0], [0.1, 0.3, 0.1, 0.1]])
 SCENES = np.random.default_rng(0).random((3, 40, 44))
@@ -99,6 +106,8 @@ def test_global_generators_are_left_alone():
         (["blur"], r"steps\[0\]"),
         ([Blur(PSF), Blur([0.5, 0.5])], "agree on the number of spatial axes"),
         ([Blur(PSF, boundary="extended")], "changes the size"),
+        ([Gradient(2)], "images of images"),
+        ([Gradient(2) @ Blur(PSF)], "images of images"),
     ],
 )
 def test_refused_steps(steps, message):
@@ -123,3 +132,33 @@ def test_repr_and_clone():
     degrade = Degradation([Blur(PSF), GaussianNoise(0.1)], random_state=0)
     assert "GaussianNoise(std=0.1)" in repr(degrade)
     assert "Blur(psf=<2x4>" in repr(clone(degrade))
+
+
+def test_compositions_are_steps_in_a_row():
+    together = Degradation([Downsample(2) @ Blur(PSF)])
+    one_by_one = Degradation([Blur(PSF), Downsample(2)])
+    for ours, theirs in zip(
+        together.pair(SCENES), one_by_one.pair(SCENES), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    observed, _ = Degradation([Identity() @ Blur(PSF)]).pair(SCENES)
+    np.testing.assert_array_equal(observed, Degradation([Blur(PSF)]).pair(SCENES)[0])
+    with pytest.raises(ValueError, match="changes the size"):
+        Degradation([Identity() @ Blur(PSF, "extended")]).fit(SCENES)
+
+
+@pytest.mark.parametrize(
+    "step", [JPEGCompression(), Quantisation(), SaltAndPepperNoise(0.1)]
+)
+def test_ranges_of_steps_are_those_of_the_images(step):
+    bright = (255 * SCENES).astype(np.uint8)
+    for images in (bright, 255 * SCENES, (SCENES > 2).astype(np.uint8)):
+        for degrade in (Degradation([step]).fit, Degradation([step]).pair):
+            with pytest.raises(ValueError, match="Pass data_range=255"):
+                degrade(images)
+    Degradation([step]).pair(SCENES)
+    options = {"fraction": 0.1} if isinstance(step, SaltAndPepperNoise) else {}
+    other = type(step)(data_range=255.0, **options)
+    Degradation([other]).pair(bright)
+    with pytest.warns(DataRangeWarning, match="nearly black"):
+        Degradation([other]).pair(SCENES)

@@ -97,3 +97,46 @@ def test_fits_go_on_from_the_best_one_so_far():
         assert torch.equal(strength[:3].repeat(4), strength)
     before = values[:, 1::2], criterion[:, 1::2]  # any
     assert before[0].shape == before[1].shape
+
+
+def test_several_first_guesses_find_what_one_misses():
+    y = draw(0.5)
+    power = y.square().flatten(1).mean(1)
+    best = 0.25 / (power - 0.25)
+    options = {"level": torch.full((3,), 0.5).to(y), "rounds": 3}
+    options["noise_std"] = options["level"]
+    start = 1e-4 * best
+    near, *_ = cross_validate(shrink, y, start, **options)
+    assert (near < best / 10).all()
+    far, values, criterion = cross_validate(
+        shrink, y, start, first=(1.0, 1e2, 1e4, 1e6), **options
+    )
+    torch.testing.assert_close(far, best, rtol=0.1, atol=0)
+    assert values.shape == criterion.shape == (3, 10)
+
+
+def test_images_of_unknown_noise_are_cross_validated():
+    y, nan = draw(0.5), float("nan")
+    level = torch.full((3,), 0.5).to(y)
+    start = torch.ones_like(level)
+
+    def smooth(y, strength, state):
+        share = (1 / (1 + strength))[:, None, None, None]
+        return share * y + (1 - share) * y.roll(1, -1), state
+
+    mixed = torch.tensor([0.5, nan, 0.5]).to(y)
+    found = cross_validate(smooth, y, start, level=level, noise_std=mixed)
+    told = cross_validate(smooth, y, start, level=level, noise_std=level)
+    blind = cross_validate(smooth, y, start, level=level)
+    for one, known, unknown in zip(found, told, blind, strict=True):
+        torch.testing.assert_close(one[[0, 2]], known[[0, 2]])
+        torch.testing.assert_close(one[1], unknown[1])
+
+
+def test_a_fit_that_follows_all_data_tells_nothing():
+    y = draw(0.5)
+    level = torch.full((3,), 0.5).to(y)
+    _, values, criterion = cross_validate(
+        shrink, y, torch.full_like(level, 1e-3), level=level, rounds=2
+    )
+    assert criterion[values < 0.015].isinf().all()

@@ -127,3 +127,13 @@ def test_large_images_are_looked_at_in_parts(shape):
     told = estimate_noise_std(x, len(shape), weight=weight, return_reliability=True)
     assert told[0].item() == pytest.approx(10, rel=0.1)
     assert slabs(x).numel() <= 2**21
+
+
+@pytest.mark.parametrize("offset", [100.0, -3000.0])
+def test_offsets_leave_the_estimate_alone(offset):
+    image = torch.from_numpy(data.camera()[100:300, 100:300] / 255)[None, None]
+    generator = torch.Generator().manual_seed(0)
+    noisy = image + 0.02 * torch.randn(image.shape, generator=generator)
+    expected = estimate_noise_std(noisy, 2)
+    moved = estimate_noise_std((noisy + offset).float(), 2)
+    torch.testing.assert_close(moved.double(), expected, rtol=0.03, atol=0)

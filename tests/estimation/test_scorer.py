@@ -6,7 +6,13 @@ from sklearn import config_context
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from skdeconv import Degradation, TotalVariationRestorer, WienerRestorer
+from skdeconv import (
+    Degradation,
+    MedianRestorer,
+    RichardsonLucyRestorer,
+    TotalVariationRestorer,
+    WienerRestorer,
+)
 from skdeconv.datasets import load_photographs
 from skdeconv.degradations import GaussianNoise
 from skdeconv.estimation import make_risk_scorer, risk_scorer
@@ -91,3 +97,23 @@ def test_mask_is_routed(pair):
     assert search.best_params_ == {"alpha": 0.03}
     expected = risk_scorer(search.best_estimator_, broken, mask=mask)
     assert search.best_score_ == pytest.approx(expected, abs=0.5)
+
+
+def test_a_background_is_part_of_the_model(pair):
+    observed = pair[0].clip(0)
+    restorer = RichardsonLucyRestorer(PSF, max_iter=10, data_range=255)
+    expected = risk_scorer(restorer.fit(observed), observed)
+    restorer.set_params(background=100.0).fit(observed + 100)
+    assert risk_scorer(restorer, observed + 100) == pytest.approx(expected, abs=1.0)
+
+
+@pytest.mark.parametrize("noise_std", [-1, "auto", True, float("inf")])
+def test_refused_noise_levels(noise_std):
+    with pytest.raises(ValueError, match="noise_std must be a non-negative number"):
+        make_risk_scorer(noise_std)
+
+
+def test_images_that_cannot_be_nudged_are_refused():
+    images = np.random.default_rng(0).random((1, 20, 20)) > 0.5
+    with pytest.raises(ValueError, match="got bool"):
+        risk_scorer(MedianRestorer().fit(images), images)

@@ -534,3 +534,13 @@ def test_intensities_that_use_little_of_their_range():
 def test_a_denoiser_of_counted_photons_is_refused():
     with pytest.raises(ValueError, match="only denoise, got PretrainedDenoiser with g"):
         plug_and_play(denoiser=PretrainedDenoiser(0.0, gain=2.0)).fit(SMALL)
+
+
+@pytest.mark.parametrize("level", [0.0, 51.0, 255.0])
+@pytest.mark.parametrize(
+    "blind", [{"psf": gaussian_psf(1.5)}, {"operator": Downsample(2)}]
+)
+def test_constant_images_stay_what_they_are(blind, level):
+    flat = np.full((1, 24, 24), level, np.float32)
+    restored = PlugAndPlayRestorer(**blind, data_range=255).fit(flat).predict(flat)
+    assert np.abs(restored - level).max() < 1e-3

@@ -168,6 +168,9 @@ def test_mistakes(wiener):
         RestorationDisplay.from_estimator(wiener, NOISY, CLEAN[:, 1:])
     with pytest.raises(ValueError, match="crop must be"):
         RestorationDisplay.from_estimator(wiener, NOISY, crop="middle")
+    for crop in ((slice(3),), [slice(3)] * 2, (2, 3)):
+        with pytest.raises(ValueError, match="a tuple of 2 slice"):
+            RestorationDisplay.from_estimator(wiener, NOISY, crop=crop)
 
 
 def test_without_matplotlib(wiener, monkeypatch):

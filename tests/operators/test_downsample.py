@@ -75,3 +75,8 @@ def test_bad_arguments(arguments, message):
 def test_lengths_must_be_multiples():
     with pytest.raises(ValueError, match="multiples of factor = 3"):
         Downsample(3)(torch.rand(1, 1, 9, 10))
+
+
+def test_a_truth_value_is_no_factor():
+    with pytest.raises(ValueError, match="factor must be"):
+        Downsample(True)

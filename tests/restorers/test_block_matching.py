@@ -95,3 +95,15 @@ def test_masked_pixels_do_no_harm(psf):
     np.testing.assert_array_equal(a, b)
     paired = restorer.fit(broken, truth, mask=mask).noise_std_
     assert paired == pytest.approx(8 if psf is None else 2, rel=0.1)
+
+
+@pytest.mark.parametrize("size", [33, 60])
+def test_noise_of_pairs_under_a_psf_as_large_as_the_image(size, photographs):
+    places = np.hypot(*np.mgrid[-16:17, -16:17])
+    psf = np.exp(-places / 2)
+    psf /= psf.sum()
+    truth = photographs[0][: size + 32, : size + 32][None]
+    steps = [Blur(psf), GaussianNoise(3.0)]
+    observed, truth = Degradation(steps, random_state=0).pair(truth)
+    restorer = BlockMatchingRestorer(psf, data_range=255).fit(observed, truth)
+    assert 2 < restorer.noise_std_ < 4

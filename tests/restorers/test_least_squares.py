@@ -125,3 +125,18 @@ def test_dead_pixels_have_no_influence(scene):
 def test_refused_parameters(parameters, message):
     with pytest.raises(ValueError, match=message):
         LeastSquaresRestorer(**parameters).fit(np.zeros((1, 20, 20)))
+
+
+@pytest.mark.parametrize("method", ["cg", "fista"])
+def test_periodic_images_have_no_border(scene, method):
+    psf, observed, _ = scene
+    options = {"alpha": 0.01, "boundary": "periodic", "data_range": 255}
+    linear = WienerRestorer(psf, **options).fit(observed)
+    options |= {"method": method, "tol": 0, "max_iter": 1000}
+    restorer = LeastSquaresRestorer(psf, **options).fit(observed)
+    restored = restorer.predict(observed)
+    for ours, theirs in zip(restored, linear.predict(observed), strict=True):
+        assert np.abs(ours - theirs).max() < 1
+    rolled = [np.roll(image, (20, 30), (0, 1)) for image in observed]
+    for ours, moved in zip(restored, restorer.predict(rolled), strict=True):
+        assert np.abs(np.roll(ours, (20, 30), (0, 1)) - moved).max() < 0.1

@@ -9,6 +9,7 @@ from skdeconv import (
     BlockMatchingRestorer,
     Degradation,
     LeastSquaresRestorer,
+    RichardsonLucyRestorer,
     WienerRestorer,
 )
 from skdeconv.datasets import load_photographs
@@ -75,3 +76,36 @@ def test_blurred_photographs_and_stars_have_none(psf, noise):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NoiseWarning)
             WienerRestorer(psf, data_range=255).fit(observed)
+
+
+@pytest.mark.parametrize(
+    "restorer",
+    [
+        RichardsonLucyRestorer(gaussian_psf(1.0), data_range=255),
+        LeastSquaresRestorer(
+            gaussian_psf(1.0), alpha=0, max_iter="auto", noise_std=2.55, data_range=255
+        ),
+    ],
+)
+def test_chosen_iterations_tell_of_hot_pixels(restorer):
+    observed = observe(gaussian_psf(1.0), GaussianNoise(2.55))[:1].clip(0)
+    hot = np.random.default_rng(0).random(observed.shape) < 0.02
+    broken = np.where(hot, 255, observed)
+    for action in (restorer.fit, restorer.predict):
+        with pytest.warns(OutlierWarning, match="Pass a mask"):
+            action(broken)
+    restorer.fit(broken, mask=~hot).predict(broken, mask=~hot)
+
+
+@pytest.mark.parametrize("unit", [1e-3, 16])
+def test_hot_pixels_of_images_that_use_little_of_their_range(unit):
+    psf = gaussian_psf(1.0)
+    observed = unit * observe(psf, GaussianNoise(2.55))[:1].clip(0) / 255
+    hot = np.random.default_rng(0).random(observed.shape) < 0.02
+    broken = np.where(hot, unit, observed)
+    restorer = WienerRestorer(psf, data_range=1000 * unit)
+    with pytest.warns(OutlierWarning, match="Pass a mask"):
+        restorer.fit(broken)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        restorer.fit(observed)

@@ -90,3 +90,17 @@ def test_refused_parameters(parameters, message):
     parameters = {"psf": gaussian_psf(1)} | parameters
     with pytest.raises(ValueError, match=message):
         WienerRestorer(**parameters).fit(np.zeros((1, 20, 20)))
+
+
+@pytest.mark.parametrize("boundary", ["reflect", "periodic"])
+def test_masks_need_a_scene_beyond_the_frame(boundary):
+    images = np.ones((1, 20, 20))
+    with pytest.raises(ValueError, match="mask needs boundary='extended'"):
+        WienerRestorer(boundary=boundary).fit(images, mask=images)
+
+
+@pytest.mark.parametrize("boundary", ["reflect", "extended", "periodic"])
+def test_constant_images_need_no_iterations(boundary):
+    flat = np.full((1, 40, 40), 0.2, np.float32)
+    restorer = WienerRestorer(motion_psf(9, angle=20), alpha=0.01, boundary=boundary)
+    np.testing.assert_array_equal(restorer.fit(flat).predict(flat), flat)

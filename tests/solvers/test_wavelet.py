@@ -72,3 +72,16 @@ def test_every_image_has_its_level():
 def test_unknown_shrinkage_is_refused():
     with pytest.raises(ValueError, match="shrinkage must be one of"):
         wavelet_denoise(normal(1, 1, 9), 0.1, shrinkage="hard")
+
+
+@pytest.mark.parametrize("shifts", [None, 1])
+@pytest.mark.parametrize("wavelet", ["haar", "db8"])
+def test_scales_beyond_the_image_are_none(wavelet, shifts):
+    y = normal(1, 1, 20, 24)
+    options = {"wavelet": wavelet, "shifts": shifts}
+    coarsest = wavelet_denoise(y, 0.5, levels=10, **options).x
+    beyond = wavelet_denoise(y, 0.5, levels=60, **options).x
+    torch.testing.assert_close(beyond, coarsest, rtol=0, atol=0)
+    torch.testing.assert_close(
+        coarsest, wavelet_denoise(y, 0.5, levels=5, **options).x, rtol=0, atol=0.2
+    )
