@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from skdeconv._warnings import warn_caller
+from skdeconv.estimation._noise import slabs
 from skdeconv.exceptions import OutlierWarning
 from skdeconv.restorers._noise_behind import spanned
 
@@ -27,6 +28,7 @@ def warn_of_outliers(
         return
     point = torch.from_numpy(np.pad(psf, 2)).to(x)[None, None]
     limit = max(MULTIPLE, 2 * float(_prominence(point, x.new_zeros(1)).max()))
+    x = slabs(x)
     least = LEAST * spanned(x, data_range)
     found = (_prominence(x, least) > limit).flatten(1).sum(1)
     n_pixels = x[0].numel()
@@ -45,15 +47,15 @@ def _prominence(x, least):
     least = least.repeat_interleave(x.shape[1]).reshape(-1, *(1,) * ndim)
     shape = x.shape
     x = F.pad(x.flatten(0, 1)[:, None], (1, 1) * ndim, mode="replicate")[:, 0]
-    neighbours = []
+    low = high = None
     for place in np.ndindex(*(3,) * ndim):
-        if any(k != 1 for k in place):
-            part = x
-            for axis, k in enumerate(place, 1):
-                part = part.narrow(axis, k, shape[axis + 1])
-            neighbours.append(part)
-    neighbours = torch.stack(neighbours)
-    low, high = neighbours.amin(0), neighbours.amax(0)
+        if all(k == 1 for k in place):
+            continue
+        part = x
+        for axis, k in enumerate(place, 1):
+            part = part.narrow(axis, k, shape[axis + 1])
+        low = part if low is None else torch.minimum(low, part)
+        high = part if high is None else torch.maximum(high, part)
     x = x[(slice(None), *(slice(1, -1),) * ndim)]
     excess = torch.maximum(x - high, low - x)
     # Among single photons most neighbours are alike, and the usual span counts.
