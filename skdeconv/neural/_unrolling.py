@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from skdeconv.networks import UNet
 from skdeconv.neural._ensembles import turns
-from skdeconv.neural._planes import as_planes
+from skdeconv.neural._planes import as_planes, into_range
 from skdeconv.operators import LinearOperator
 from skdeconv.operators._scene import crop
 from skdeconv.solvers._data_steps import data_step
@@ -130,4 +130,6 @@ class Unrolling(nn.Module):
             return self.denoiser(x, level)
         planes, back = as_planes(x, self.planes == 3)
         level = level.repeat_interleave(len(planes) // len(level))
-        return back(self.denoiser(planes, level))
+        with torch.no_grad():
+            offset = into_range(planes.float(), level[:, None, None, None].float(), 1.0)
+        return back(self.denoiser(planes + offset, level) - offset)

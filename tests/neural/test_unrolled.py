@@ -92,6 +92,14 @@ def test_it_begins_as_plug_and_play(boundary):
     assert psnr(truth, expected, data_range=1) > psnr(truth, observed, data_range=1) + 3
 
 
+@pytest.mark.parametrize("offset", [-1.5, 2.0])
+def test_it_begins_as_plug_and_play_outside_of_the_range(offset):
+    observed, truth = OBSERVED + offset, TRUTH + offset
+    first = untrained().fit(observed, truth)
+    expected = plug_and_play().fit(observed).predict(observed)
+    assert np.allclose(first.predict(observed), expected, atol=1e-3)
+
+
 @pytest.mark.parametrize("channels", [2, 3])
 def test_it_begins_as_plug_and_play_in_colour(channels):
     observed, truth = DEGRADE.pair(COLOURED[..., :channels])
