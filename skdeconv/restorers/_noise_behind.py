@@ -18,11 +18,11 @@ from skdeconv.estimation._noise_curve import mean_intensity
 from skdeconv.exceptions import PSFWarning
 
 # Noise that was smoothed, as by demosaicking, scaling or JPEG, has more power in coarse
-# pixels than white noise of its level. Behind a blur of at least this deviation it is
-# told from texture, which the blur has taken: by levels of coarse pixels that are so
-# many times too high, more so the less reliable they are, in images of at least so many
-# pixels along an axis; and more reliable than this and a quarter of what those of the
-# pixels are, as smoothed noise does not fill all directions.
+# pixels than white noise of its level. Behind a blur of at least this deviation in all
+# directions it is told from texture, which the blur has taken: by levels of coarse
+# pixels that are so many times too high, more so the less reliable they are, in images
+# of at least so many pixels along an axis; and more reliable than this and a quarter of
+# what those of the pixels are, as smoothed noise does not fill all directions.
 WIDE, EXCESS, RELIABLE_EXCESS, LONG, SURE, DOUBT = 0.8, 1.7, 1.2, 64, 0.375, 0.25
 
 # Noise of signals, and of images of so few pixels, grows where it is so many times
@@ -97,7 +97,7 @@ def _where_it_grows(x, level, psf, weight):
     Undoing a blur spreads the noise of bright parts over dark ones, where levels are
     measured first. Signals and small images have too few patches for a curve.
     """
-    if psf is None or _spread(psf) < WIDE:
+    if psf is None or np.sqrt(np.mean(_deviations(psf) ** 2)) < WIDE:
         return level, torch.zeros_like(level, dtype=torch.bool)
     if x[0].numel() > SMALL and psf.ndim > 1:
         curve = estimate_noise_curve(x, psf.ndim, weight=weight, blurred=True)
@@ -137,7 +137,9 @@ def smoothed_noise_factor(
         1 where the noise is white, or where that is not plain.
     """
     one = torch.ones_like(level)
-    if psf is None or psf.ndim != 2 or min(x.shape[2:]) < LONG or _spread(psf) < WIDE:
+    if psf is None or psf.ndim != 2 or min(x.shape[2:]) < LONG:
+        return one
+    if _deviations(psf).min() < WIDE:  # leaves texture across its direction
         return one
     factor, sure = in_coarse_pixels(x, level, weight)
     plain = (factor > EXCESS) & (sure * factor > RELIABLE_EXCESS) & (level > 0)
@@ -157,12 +159,14 @@ def in_coarse_pixels(x, level, weight):
     return 2 * coarse / level.clamp_min(torch.finfo(x.dtype).tiny), sure
 
 
-def _spread(psf):
-    """Standard deviation of a PSF, averaged over its axes."""
+def _deviations(psf):
+    """Standard deviations of a PSF along its own axes, ascending."""
     places = np.stack(np.meshgrid(*map(np.arange, psf.shape), indexing="ij"))
-    axes = tuple(range(1, 1 + psf.ndim))
-    centre = (psf * places).sum(axes, keepdims=True)
-    return np.sqrt((psf * (places - centre) ** 2).sum() / psf.ndim)
+    places = places.reshape(psf.ndim, -1)
+    centre = (psf.ravel() * places).sum(1, keepdims=True)
+    away = places - centre
+    variances = np.linalg.eigvalsh((psf.ravel() * away) @ away.T)
+    return np.sqrt(np.maximum(variances, 0))
 
 
 def unexplained_by(

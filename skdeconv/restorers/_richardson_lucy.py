@@ -4,11 +4,13 @@ from itertools import islice
 from numbers import Integral, Real
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
 from skdeconv._params import Interval, StrOptions
 from skdeconv.estimation import estimate_noise_variance
+from skdeconv.estimation._noise_curve import mean_intensity
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.operators._grids import frame
 from skdeconv.restorers._base import DATA_RANGE, BaseRestorer
@@ -21,6 +23,10 @@ from skdeconv.solvers._richardson_lucy import scenes
 
 # Most iterations that "auto" runs: more than noise that can be seen allows.
 BUDGET = 100
+
+# Where the noise does not plainly grow with the intensity, its mean variance is at most
+# so many times that of the level.
+MOST = 1.3
 
 
 class RichardsonLucyRestorer(VaryingPSFMixin, StoppingMixin, BaseRestorer):
@@ -220,14 +226,16 @@ class RichardsonLucyRestorer(VaryingPSFMixin, StoppingMixin, BaseRestorer):
             blurred=True,
         )
         warn_of_misfit(noise.unexplained)
-        constant, gain = (
-            variance * noise.factor.square()
-            for variance in estimate_noise_variance(x, self.psf_.ndim, weight)
-        )
+        constant, gain = estimate_noise_variance(x, self.psf_.ndim, weight)
+        # Texture makes it too large; a level that is the same everywhere knows better.
+        mean = constant + gain * mean_intensity(x, weight)
+        share = MOST * noise.level.square() / mean.clamp_min(torch.finfo(x.dtype).tiny)
+        known = ~noise.grows & (noise.level > 0)
+        factor = noise.factor.square() * share.clamp_max(1).where(known, 1)
         return richardson_lucy_of_least_risk(
             x,
             self._blur(),
-            (constant + noise.unexplained.square(), gain),
+            (factor * constant + noise.unexplained.square(), factor * gain),
             weight=weight,
             max_iter=BUDGET,
             **self._options(),
