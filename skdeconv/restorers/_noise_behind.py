@@ -14,8 +14,11 @@ from skdeconv.estimation import (
     estimate_noise_variance,
     unexplained_noise_std,
 )
+from skdeconv.estimation._misfit import LN2
 from skdeconv.estimation._noise_curve import mean_intensity
+from skdeconv.estimation._spectrum import blurred_gain, periodogram
 from skdeconv.exceptions import PSFWarning
+from skdeconv.operators._fourier import radial_frequency
 
 # Noise that was smoothed, as by demosaicking, scaling or JPEG, has more power in coarse
 # pixels than white noise of its level. Behind a blur of at least this deviation in all
@@ -24,6 +27,11 @@ from skdeconv.exceptions import PSFWarning
 # of at least so many pixels along an axis; and more reliable than this and a quarter of
 # what those of the pixels are, as smoothed noise does not fill all directions.
 WIDE, EXCESS, RELIABLE_EXCESS, LONG, SURE, DOUBT = 0.8, 1.7, 1.2, 64, 0.375, 0.25
+
+# Texture that a blur leaves in some directions is not in the waves of the band, in
+# cycles per pixel, that it spares least: smoothed noise has there this part at least of
+# what coarse pixels have. The slope is that of the power of images.
+QUIET, BAND, SLOPE = 0.8, (0.1, 0.3), 2.0
 
 # Noise of signals, and of images of so few pixels, grows where it is so many times
 # stronger on average than in the smoothest parts, mostly by a part that is proportional
@@ -144,7 +152,20 @@ def smoothed_noise_factor(
     factor, sure = in_coarse_pixels(x, level, weight)
     plain = (factor > EXCESS) & (sure * factor > RELIABLE_EXCESS) & (level > 0)
     plain &= sure > SURE + DOUBT * reliability
+    if plain.any():
+        plain &= _in_quiet_waves(x, psf) > QUIET * factor * level
     return factor.where(plain, one)
+
+
+def _in_quiet_waves(x, psf):
+    """Level of the waves of a few pixels that the blur spares least."""
+    shape = tuple(x.shape[2:])
+    power = periodogram(x.double(), 2).flatten(1)
+    gain = blurred_gain(psf, shape, power.new_full((1,), SLOPE)).flatten()
+    frequency = radial_frequency(shape, device=x.device).flatten()
+    band = (frequency > BAND[0]) & (frequency < BAND[1])
+    quiet = band & (gain <= gain[band].quantile(0.25))
+    return (power[:, quiet].median(1).values / LN2).sqrt().to(x)
 
 
 def in_coarse_pixels(x, level, weight):

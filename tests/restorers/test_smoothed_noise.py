@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
+from skimage import data
 
 from skdeconv import Degradation, TotalVariationRestorer
 from skdeconv.datasets import load_photographs
@@ -64,3 +65,14 @@ def test_each_image_for_itself():
     strengths = together.alpha_
     alone = [float(restorer.fit(image[None]).alpha_[0]) for image in images]
     assert strengths == pytest.approx(alone, rel=1e-3)
+
+
+@pytest.mark.parametrize("std", [0.5, 1.0])
+def test_texture_across_a_shaken_blur_is_not_smoothed_noise(std):
+    psf = motion_psf(21, shake=1.5, random_state=0)
+    scene = data.grass()[166:346, 166:346].astype(np.float64)
+    steps = [Blur(psf), GaussianNoise(std)]
+    observed, _ = Degradation(steps, random_state=0).pair(scene[None])
+    x = torch.from_numpy(observed)[:, None]
+    found = estimate_noise_std(x, 2, return_reliability=True)
+    assert (smoothed_noise_factor(x, *found, psf) == 1).all()
