@@ -67,14 +67,15 @@ def refuse_mixed_units(batches, span):
 
 
 def check_range_of_step(name: str, data_range: float, images: ImageBatch) -> None:
-    """Catch a step that clips to a range far from that of the first image or two."""
-    low, high = extrema(images.select(list(range(len(images)))[:2]))
+    """Catch a step that clips to a range far from that of images; of files, two."""
+    few = [i for i, x in enumerate(images.data) if i < 2 or not hasattr(x, "path")]
+    low, high = extrema(images.select(few))
     known = DTYPE_RANGES.get(images.range_kind, 1.0) > 1
     if not fits_one(low / data_range, high / data_range) or (known and data_range == 1):
         raise ValueError(
             f"data_range of {name} must be that of the images, got {data_range:g} and "
             f"images of {images.range_kind} in [{low:g}, {high:g}], which it would "
-            "clip. Pass data_range=255 for 8 bits."
+            "clip. Pass theirs, such as data_range=255 for 8 bits."
         )
     if not known and 0 < high <= 1.5 and data_range >= 255:
         warn_caller(

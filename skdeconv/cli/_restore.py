@@ -235,12 +235,11 @@ def _check_data_range(data_range):
 def _restore_file(restorer, source, target, noise, data_range):
     picture = read_picture(source)
     check_writable(target, picture)
-    restored = _restored(restorer, picture, noise, data_range)
+    restored = _restored(restorer, picture.pixels, noise, data_range)
     write_picture(target, picture.with_pixels(restored))
 
 
-def _restored(restorer, picture, noise, data_range):
-    pixels = picture.pixels
+def _restored(restorer, pixels, noise, data_range):
     ndim = restorer._n_spatial()
     if pixels.ndim < ndim:
         raise ValueError(
@@ -248,6 +247,9 @@ def _restored(restorer, picture, noise, data_range):
             f"of shape {pixels.shape}"
         )
     colour = pixels.ndim > ndim and pixels.shape[-1] == 3
+    if colour and (pixels == pixels[..., :1]).all():  # grey, with one noise in all
+        grey = _restored(restorer, pixels[..., 0], noise, data_range)
+        return np.repeat(grey[..., None], 3, axis=-1)
     stacked = pixels.ndim == ndim + 1 + colour
     X = pixels if stacked else pixels[None]
     if X.ndim == ndim + 2 and X.shape[-1] == 1:

@@ -187,6 +187,11 @@ class Degradation(TransformerMixin, BaseEstimator):
     def _degrade_pair(self, x: Tensor, generator: Generator | None = None):
         """Degrade a tensor without inventing borders; give it and the same truth."""
         truth = x[(..., *self._frame(x.shape[2:]))]
+        if 0 in truth.shape:
+            raise ValueError(
+                "psfs and factors of steps are together larger than the scene of shape "
+                f"{tuple(x.shape[2:])}: nothing of it is free of the border."
+            )
         for step in self._parts():
             if isinstance(step, Blur):
                 step = Blur.unchecked(step.psf, "extended")

@@ -17,6 +17,7 @@ from skdeconv.metrics._scorers import (
     predict,
 )
 from skdeconv.operators import Blur, LinearOperator
+from skdeconv.operators._filling import fill_in, seen_by
 from skdeconv.operators._scene import mirrored_outside
 
 # Nudges of the data, against the noise, by which degrees of freedom are measured.
@@ -45,15 +46,18 @@ class _RiskScorer(MaskedScorer):
         ones = [np.ones(shape) for shape in images.shapes]
         weights = check_mask(ones if mask is None else mask, images).data
         operator, background = _model(steps)
-        levels = [
-            self._level(x, images, w) for x, w in zip(images.data, weights, strict=True)
+        shown = [_shown(x, operator, images) for x in images.data]
+        weights = [w * s for w, s in zip(weights, shown, strict=True)]
+        data = [
+            _filled(x, w, images) for x, w in zip(images.data, weights, strict=True)
         ]
-        signs, sizes, nudged = self._nudge(images, levels)
+        levels = [self._level(x, images, w) for x, w in zip(data, weights, strict=True)]
+        signs, sizes, nudged = self._nudge(images, data, levels)
         restored, moved = (predict(estimator, v, mask) for v in (X, nudged))
         scores = []
         data_range = fitted_range(estimator) or 1.0
         for x, w, level, sign, size, a, b in zip(
-            images.data, weights, levels, signs, sizes, restored, moved, strict=True
+            data, weights, levels, signs, sizes, restored, moved, strict=True
         ):
             a, b = (_seen(v, operator, images) + background for v in (a, b))
             frame = _frame(operator, images.ndim, w)
@@ -71,11 +75,11 @@ class _RiskScorer(MaskedScorer):
         x, weight = (_tensor(v, images) for v in (image, weight))
         return float(estimate_noise_std(x, images.ndim, weight=weight))
 
-    def _nudge(self, images, levels):
+    def _nudge(self, images, data, levels):
         """Random signs, their size, and the data moved by them, in kind."""
-        rng = np.random.default_rng(self.random_state)
         signs, sizes, nudged = [], [], []
-        for image, level in zip(images.data, levels, strict=True):
+        for image, level in zip(data, levels, strict=True):
+            rng = np.random.default_rng(self.random_state)
             sign = rng.choice([-1.0, 1.0], image.shape)
             size = max(NUDGE * level, 1e-6 * np.ptp(image), 1e-12)
             if image.dtype.kind in "iu":  # stays what it is, or units would be in doubt
@@ -101,6 +105,25 @@ def _model(steps) -> tuple[LinearOperator | None, float]:
             blur = Blur.unchecked(step.psf_, "reflect")
             return blur, float(getattr(step, "background", 0.0))
     return None, 0.0
+
+
+def _shown(image, operator, images):
+    """Whether the operator lets pixels tell of the truth."""
+    if operator is None:
+        return 1.0
+    seen = seen_by(operator, _tensor(image, images))[0]
+    return (seen.movedim(0, -1) if images.has_channels else seen[0]).numpy()
+
+
+def _filled(image, weight, images):
+    """The image where its pixels count, and what is harmless elsewhere, in kind."""
+    if np.all(weight > 0):
+        return np.asarray(image)
+    filled = fill_in(_tensor(image, images), _tensor(weight, images) > 0)[0]
+    filled = (filled.movedim(0, -1) if images.has_channels else filled[0]).numpy()
+    if image.dtype.kind in "iu":
+        filled = np.rint(filled)
+    return np.where(weight > 0, image, filled).astype(image.dtype)
 
 
 def _tensor(image, images):

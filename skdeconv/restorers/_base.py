@@ -23,10 +23,10 @@ from skdeconv._params import Interval, check_parameters
 from skdeconv._ranges import refuse_mixed_units, resolve_data_range
 from skdeconv.metrics._psnr import image_psnr
 from skdeconv.operators import Blur, Gradient, Identity, LinearOperator
+from skdeconv.operators._filling import fill_in, seen_by
 from skdeconv.operators._psf import check_psf
 from skdeconv.operators._scene import image_shape, in_order
 from skdeconv.restorers._noise import automatic_noise_std, warn_of_units
-from skdeconv.solvers._filling import fill_in
 
 NDIM = [Interval(Integral, 1, 3, closed="both")]
 DATA_RANGE = [Interval(Real, 0, None, closed="neither"), None]
@@ -370,15 +370,6 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
 def hide(x: Tensor, weight: Tensor | None) -> Tensor:
     """Fill pixels of weight 0 with what is harmless."""
     return x if weight is None else fill_in(x, weight > 0)
-
-
-def seen_by(operator: LinearOperator, x: Tensor) -> Tensor:
-    """Tell data that the image has anything to do with; bool, of the shape of x."""
-    scene = operator.adjoint(x[:1, :1])
-    # Not a flat one, of which differences see nothing.
-    generator = torch.Generator().manual_seed(0)
-    scene = torch.rand(scene.shape, generator=generator).to(scene) + 0.5
-    return (operator(scene) != 0).expand_as(x)
 
 
 def given(**arguments):

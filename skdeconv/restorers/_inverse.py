@@ -6,6 +6,7 @@ from torch import Tensor
 
 from skdeconv.estimation import cross_validate, estimate_noise_std
 from skdeconv.operators._scene import crop
+from skdeconv.restorers._noise import reliable_noise_std
 from skdeconv.restorers._noise_behind import (
     least_noise,
     noise_behind,
@@ -73,7 +74,8 @@ class InverseMixin(StrengthMixin):
         spread = x.flatten(1).std(1, correction=0)
         noise_std, level = self._levels(x, spread, noise_std, weight)
         operator = self._operator()
-        blind = self.operator is not None and noise_std.isnan().any()
+        hidden = self.operator is not None or weight is not None
+        blind = hidden and noise_std.isnan().any()
 
         def predict(y, strength, state):
             weights = weight
@@ -107,7 +109,9 @@ class InverseMixin(StrengthMixin):
         """Noise levels if the criterion needs them, else NaN, and rough ones."""
         if noise_std is None and self._criterion == "sure":
             noise_std = self.noise_std
-            if noise_std == "auto":
+            if noise_std == "auto" and weight is not None and self.psf_ is None:
+                noise_std = reliable_noise_std(x, weight)
+            elif noise_std == "auto":
                 noise_std = self._automatic_noise_std(x, weight)
         noise_std = torch.as_tensor(torch.nan if noise_std is None else noise_std)
         noise_std = noise_std.to(x).expand(len(x))

@@ -66,7 +66,8 @@ class LeastSquaresRestorer(VaryingPSFMixin, StoppingMixin, InverseMixin, BaseRes
         The penalty: L is the Laplacian, or x less its mean.
     noise_std : float or "auto", default="auto"
         Standard deviation of the noise in the units of X, by which `alpha` is chosen.
-        ``"auto"`` estimates it, for which most pixels of a mask must be known.
+        ``"auto"`` estimates it; where a mask leaves too few pixels for that, and there
+        is no `psf`, cross-validation chooses.
     max_iter : int or "auto", default=100
         Most iterations. ``"auto"`` regularises by stopping early, at a given `alpha`
         such as 0, and chooses as ``alpha="auto"`` does; it looks at up to 100, 300 and

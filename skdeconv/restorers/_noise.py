@@ -33,6 +33,9 @@ RELIABLE, PIXELS, NOTABLE = 0.4, 4096, 0.01
 # Fewer pixels of pairs than these do not measure noise.
 FEW = 64
 
+# Levels of data behind an operator or mask count from this reliability on.
+TOLD = 0.3
+
 # Without a blur, what is so many times stronger in coarse pixels than white noise would
 # be is texture, or noise that was smoothed. White noise of 10/255 and more on 44 test
 # images and photographs is at most 1.9 times so.
@@ -63,6 +66,14 @@ def automatic_noise_std(
     )
     warn_of_misfit(noise.unexplained)
     return noise.total
+
+
+def reliable_noise_std(x: Tensor, weight: Tensor | None) -> Tensor:
+    """Noise levels behind an operator or mask, NaN where they cannot be told."""
+    level, reliability = estimate_noise_std(
+        x, x.ndim - 2, weight=weight, return_reliability=True
+    )
+    return level.where(reliability >= TOLD, torch.nan)
 
 
 def automatic_noise(

@@ -27,6 +27,8 @@ from skdeconv.operators._fourier import radial_frequency
 # of at least so many pixels along an axis; and more reliable than this and a quarter of
 # what those of the pixels are, as smoothed noise does not fill all directions.
 WIDE, EXCESS, RELIABLE_EXCESS, LONG, SURE, DOUBT = 0.8, 1.7, 1.2, 64, 0.375, 0.25
+# More than so many times is no noise: what is left of the texture where there is none.
+TOO_MUCH = 20.0
 
 # Texture that a blur leaves in some directions is not in the waves of the band, in
 # cycles per pixel, that it spares least: smoothed noise has there this part at least of
@@ -151,7 +153,7 @@ def smoothed_noise_factor(
         return one
     factor, sure = in_coarse_pixels(x, level, weight)
     plain = (factor > EXCESS) & (sure * factor > RELIABLE_EXCESS) & (level > 0)
-    plain &= sure > SURE + DOUBT * reliability
+    plain &= (sure > SURE + DOUBT * reliability) & (factor < TOO_MUCH)
     if plain.any():
         plain &= _in_quiet_waves(x, psf) > QUIET * factor * level
     return factor.where(plain, one)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from skdeconv._params import Interval, RandomState, StrOptions, draw_seed
-from skdeconv.estimation import cross_validate, estimate_noise_std, sparse_alpha
+from skdeconv.estimation import cross_validate, sparse_alpha
 from skdeconv.operators import Blur, LinearOperator
 from skdeconv.operators._scene import crop, mirrored_outside
 from skdeconv.restorers._base import (
@@ -27,8 +27,9 @@ from skdeconv.restorers._noise import (
     automatic_noise_std,
     denoise_stabilised,
     pair_noise_std,
+    reliable_noise_std,
 )
-from skdeconv.restorers._noise_behind import noise_behind
+from skdeconv.restorers._noise_behind import least_noise, noise_behind
 from skdeconv.restorers._parts import typical_parts
 from skdeconv.restorers._strength import Choice, StrengthMixin, batches
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
@@ -48,9 +49,6 @@ N_PATCHES = 40_000
 # pixels of images that are restored at once.
 BRIEF, RATIO, TOGETHER = 30, 2.0, 2**14
 
-
-# Behind an operator noise levels of this reliability count.
-RELIABLE = 0.3
 
 # The same for any operator, at first and from one strength to the next.
 COLD, WARM = 30, 10
@@ -321,10 +319,13 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
 
     def _choose(self, x, noise_std=None, weight=None) -> Choice:
         blur = self._plain_blur()
-        if blur is None and noise_std is None and self.noise_std == "auto":
-            level = _where_reliable(x, weight)
+        estimated = noise_std is None and self.noise_std == "auto"
+        if blur is None and estimated:
+            level = reliable_noise_std(x, weight)
         else:
             level = self._level(x, noise_std, weight)
+        if blur is not None and estimated:  # of less, the iterations do not get there
+            level = torch.maximum(level, least_noise(x, self.data_range_))
         if blur is None:
             found = self._best_fit(x, level, weight)
         else:
@@ -453,11 +454,3 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         signals = torch.cat(signals)
         start = overcomplete_dct(size, self.n_components).to(signals)
         return refine_dictionary(start, signals, torch.cat(tol))
-
-
-def _where_reliable(x, weight):
-    """Noise levels of data, NaN where they cannot be told."""
-    level, reliability = estimate_noise_std(
-        x, x.ndim - 2, weight=weight, return_reliability=True
-    )
-    return level.where(reliability >= RELIABLE, torch.nan)

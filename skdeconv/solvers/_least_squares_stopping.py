@@ -48,7 +48,7 @@ def least_squares_of_least_risk(
     level : Tensor of shape (batch,)
         Scale of the move: a rough noise level, in the units of `y`.
     noise_std : Tensor of shape (batch,) or None, default=None
-        Standard deviation of the noise, where it is known.
+        Standard deviation of the noise, NaN where it is not known.
     weight : Tensor of the shape of y, or None, default=None
         Weights of the data; those of weight 0 do not count.
     max_iter : int, default=100
@@ -82,9 +82,11 @@ def least_squares_of_least_risk(
         fit, moved = operator(scenes).split(batch)
         freedom = (signs * (moved - fit)).flatten(1).sum(1) / nudge / count
         misfit = (known * (y - fit).square()).flatten(1).sum(1) / total
-        if noise_std is not None:
-            return misfit + 2 * noise_std.square() * freedom
-        return misfit / (1 - freedom).clamp_min(1e-3).square()
+        left_out = misfit / (1 - freedom).clamp_min(1e-3).square()
+        if noise_std is None:
+            return left_out
+        told = misfit + 2 * noise_std.square() * freedom
+        return torch.where(noise_std.isnan(), left_out, told)
 
     def look(scenes):
         value, scene = risk(scenes), scenes[:batch]

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from skdeconv.operators import LinearOperator
+from skdeconv.operators._filling import fill_in
 from skdeconv.solvers._data_steps import data_step, unmask
-from skdeconv.solvers._filling import fill_in
 from skdeconv.solvers._result import SolverResult
 
 # Weight of the denoised image against the data, for equal noise levels.

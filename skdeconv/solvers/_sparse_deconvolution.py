@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from skdeconv.operators import Blur
+from skdeconv.operators._filling import fill_in
 from skdeconv.operators._fourier import fast_shape, fft, ifft, transfer_function
 from skdeconv.operators._grids import bridge, frame
-from skdeconv.solvers._filling import fill_in
 from skdeconv.solvers._result import SolverResult
 from skdeconv.solvers._sparse_coding import cosines
 

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from skdeconv.operators import LinearOperator
+from skdeconv.operators._filling import fill_in
 from skdeconv.operators._grids import bridge, frame
 from skdeconv.solvers._conjugate_gradient import dot
-from skdeconv.solvers._filling import fill_in
 from skdeconv.solvers._result import SolverResult
 from skdeconv.solvers._sparse_deconvolution import (
     WINDOW,

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from skdeconv.operators import Blur, Identity, LinearOperator
+from skdeconv.operators._filling import fill_in
 from skdeconv.solvers._differences import (
     differences,
     differences_power,
@@ -12,7 +13,6 @@ from skdeconv.solvers._differences import (
     shrinkage,
     subtract_adjoint,
 )
-from skdeconv.solvers._filling import fill_in
 from skdeconv.solvers._result import SolverResult
 from skdeconv.solvers._total_variation_deblurring import deblur
 from skdeconv.solvers._total_variation_inversion import invert

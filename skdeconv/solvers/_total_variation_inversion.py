@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from skdeconv.operators import LinearOperator
+from skdeconv.operators._filling import fill_in
 from skdeconv.operators._fourier import spatial_axes
 from skdeconv.solvers._differences import (
     differences,
@@ -12,7 +13,6 @@ from skdeconv.solvers._differences import (
     shrinkage,
     subtract_adjoint,
 )
-from skdeconv.solvers._filling import fill_in
 from skdeconv.solvers._result import SolverResult
 
 # Iterations between looks at what has converged.

@@ -154,7 +154,7 @@ def test_ranges_of_steps_are_those_of_the_images(step):
     bright = (255 * SCENES).astype(np.uint8)
     for images in (bright, 255 * SCENES, (SCENES > 2).astype(np.uint8)):
         for degrade in (Degradation([step]).fit, Degradation([step]).pair):
-            with pytest.raises(ValueError, match="Pass data_range=255"):
+            with pytest.raises(ValueError, match="data_range=255"):
                 degrade(images)
     Degradation([step]).pair(SCENES)
     options = {"fraction": 0.1} if isinstance(step, SaltAndPepperNoise) else {}
@@ -162,3 +162,8 @@ def test_ranges_of_steps_are_those_of_the_images(step):
     Degradation([other]).pair(bright)
     with pytest.warns(DataRangeWarning, match="nearly black"):
         Degradation([other]).pair(SCENES)
+
+
+def test_pair_refuses_images_under_a_coarse_pixel():
+    with pytest.raises(ValueError, match="larger than the scene"):
+        Degradation([Downsample(8)]).pair(np.ones((1, 6, 6)))

@@ -8,6 +8,7 @@ from sklearn.pipeline import make_pipeline
 
 from skdeconv import (
     Degradation,
+    LeastSquaresRestorer,
     MedianRestorer,
     RichardsonLucyRestorer,
     TotalVariationRestorer,
@@ -17,7 +18,7 @@ from skdeconv.datasets import load_photographs
 from skdeconv.degradations import GaussianNoise
 from skdeconv.estimation import make_risk_scorer, risk_scorer
 from skdeconv.metrics import psnr
-from skdeconv.operators import Blur, gaussian_psf
+from skdeconv.operators import Blur, Mask, gaussian_psf
 
 PSF = gaussian_psf(1.2)
 
@@ -117,3 +118,24 @@ def test_images_that_cannot_be_nudged_are_refused():
     images = np.random.default_rng(0).random((1, 20, 20)) > 0.5
     with pytest.raises(ValueError, match="got bool"):
         risk_scorer(MedianRestorer().fit(images), images)
+
+
+@pytest.mark.parametrize("hidden", [500.0, -1e6])
+def test_hidden_values_do_not_count(pair, hidden):
+    observed, _ = pair
+    seen = np.random.default_rng(0).random(observed.shape[1:]) > 0.2
+    holes, junk = np.where(seen, observed, 0), np.where(seen, observed, hidden)
+    restorer = LeastSquaresRestorer(operator=Mask(seen), alpha=0.1, data_range=255)
+    expected = risk_scorer(restorer.fit(holes), holes)
+    assert risk_scorer(restorer, junk) == pytest.approx(expected, abs=1e-3)
+    mask = np.broadcast_to(seen, observed.shape)
+    restorer = WienerRestorer(alpha=0.1, data_range=255).fit(observed, mask=mask)
+    expected = risk_scorer(restorer, holes, mask=mask)
+    assert risk_scorer(restorer, junk, mask=mask) == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_order_of_images_does_not_matter(pair):
+    observed, _ = pair
+    restorer = WienerRestorer(PSF, data_range=255).fit(observed)
+    expected = risk_scorer(restorer, observed)
+    assert risk_scorer(restorer, observed[::-1]) == pytest.approx(expected, abs=1e-2)

@@ -10,6 +10,8 @@ from skdeconv import (
     Degradation,
     LeastSquaresRestorer,
     PlugAndPlayRestorer,
+    RichardsonLucyRestorer,
+    SparseCodingRestorer,
     WienerRestorer,
 )
 from skdeconv.datasets import load_photographs
@@ -79,3 +81,17 @@ def test_masks_and_fixed_strengths_are_not_judged():
         warnings.simplefilter("error")
         WienerRestorer(WIDE, data_range=255).fit(BLURRED, mask=mask[None])
         WienerRestorer(WIDE, alpha=0.01, data_range=255).fit(BLURRED).predict(BLURRED)
+
+
+@pytest.mark.filterwarnings("ignore:Conjugate gradients did not converge")
+@pytest.mark.parametrize(
+    "kind", [WienerRestorer, RichardsonLucyRestorer, SparseCodingRestorer]
+)
+@pytest.mark.parametrize("size", [64, 72])
+def test_small_images_without_noise_are_sharpened(kind, size, photographs):
+    psf = gaussian_psf(2.0)
+    scene = photographs[0][: size + 16, : size + 16].astype(np.float64)[None]
+    observed, truth = Degradation([Blur(psf)]).pair(scene)
+    restorer = kind(psf, data_range=255).fit(observed)
+    gain = restorer.score(observed, truth) - psnr(truth, observed, data_range=255)
+    assert gain > 1

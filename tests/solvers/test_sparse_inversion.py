@@ -5,8 +5,8 @@ import torch
 from skimage import data
 
 from skdeconv.operators import Blur, Downsample, Identity, Mask
+from skdeconv.operators._filling import fill_in
 from skdeconv.solvers import sparse_deconvolve, sparse_invert
-from skdeconv.solvers._filling import fill_in
 
 
 def random(*shape, seed=0):

@@ -1,7 +1,9 @@
-"""A first guess of missing pixels."""
+"""What data show, and a first guess of missing pixels."""
 
 import torch
 from torch import Tensor
+
+from skdeconv.operators._base import LinearOperator
 
 
 def fill_in(x: Tensor, known: Tensor) -> Tensor:
@@ -33,3 +35,12 @@ def fill_in(x: Tensor, known: Tensor) -> Tensor:
             return x
         x = torch.where(fresh, total / count.clamp_min(1), x)
         known = torch.where(fresh, 1.0, known)
+
+
+def seen_by(operator: LinearOperator, x: Tensor) -> Tensor:
+    """Tell data that the image has anything to do with; bool, of the shape of x."""
+    scene = operator.adjoint(x[:1, :1])
+    # Not a flat one, of which differences see nothing.
+    generator = torch.Generator().manual_seed(0)
+    scene = torch.rand(scene.shape, generator=generator).to(scene) + 0.5
+    return (operator(scene) != 0).expand_as(x)
