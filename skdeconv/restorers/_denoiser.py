@@ -5,8 +5,6 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from skdeconv._warnings import warn_caller
-from skdeconv.exceptions import NoiseWarning
 from skdeconv.restorers._base import BaseRestorer
 from skdeconv.restorers._noise import (
     automatic_noise,
@@ -46,7 +44,6 @@ class Denoiser(BaseRestorer):
     ) -> Tensor:
         if noise_std is None and isinstance(self.noise_std_, float):
             noise_std = self.noise_std_
-        _warn_of_copies(x)
         denoise = self._denoise
         if weight is not None:
             denoise = partial(denoise, weight=weight)
@@ -74,16 +71,3 @@ class Denoiser(BaseRestorer):
         One that takes masks has the argument `weight`, None by default.
         """
         raise NotImplementedError
-
-
-def _warn_of_copies(x):
-    """Tell of one noise in all channels, of which denoisers expect one each."""
-    if x.shape[1] == 1:
-        return
-    same = (x == x[:, :1]).flatten(1).all(1) & (x != x[:, :1, :1]).flatten(1).any(1)
-    if same.any():
-        warn_caller(
-            "The channels of an image are equal: it is grey, and its noise passes for "
-            "structure, which channels share. Pass one of them, X[..., :1].",
-            NoiseWarning,
-        )

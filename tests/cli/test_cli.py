@@ -346,3 +346,17 @@ def test_narrow_grey_pictures(folder, shape):
     out = folder / "narrow_out.png"
     assert restore(folder / "narrow.png", "-o", out, "--method", "WaveletRestorer") == 0
     np.testing.assert_array_equal(np.asarray(Image.open(out)), np.full(shape, 7))
+
+
+def test_grey_pictures_in_three_channels(folder):
+    noise = np.random.default_rng(0).normal(0, 20, (64, 64))
+    grey = (128 + noise).round().clip(0, 255).astype(np.uint8)
+    outputs = []
+    for name, pixels in (("one", grey), ("three", np.stack([grey] * 3, axis=-1))):
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+        source, target = folder / f"{name}.png", folder / f"{name}_out.png"
+        assert restore(source, "-o", target, "--method", "WaveletRestorer") == 0
+    one, three = (
+        np.asarray(Image.open(folder / f"{n}_out.png")) for n in ("one", "three")
+    )
+    np.testing.assert_array_equal(three, np.stack([one] * 3, axis=-1))

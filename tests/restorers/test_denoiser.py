@@ -138,12 +138,3 @@ def test_missing_pixels_are_stabilised_too():
     restored = restorer.predict(holes, mask=mask)
     whole = psnr(clean, restorer.fit(noisy).predict(noisy), data_range=255)
     assert psnr(clean, restored, data_range=255) > whole - 1
-
-
-def test_one_noise_in_all_channels_is_told_of(photographs):
-    noise = np.random.default_rng(0).normal(0, 10, (64, 64))
-    grey = (photographs[0][:64, :64] + noise)[None]
-    copies = np.stack([grey] * 3, axis=-1)
-    restorer = WaveletRestorer(noise_std=10.0, data_range=255).fit(copies)
-    with pytest.warns(NoiseWarning, match="channels of an image are equal"):
-        restorer.predict(copies)
