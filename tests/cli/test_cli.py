@@ -356,7 +356,6 @@ def test_grey_pictures_in_three_channels(folder):
         Image.fromarray(pixels).save(folder / f"{name}.png")
         source, target = folder / f"{name}.png", folder / f"{name}_out.png"
         assert restore(source, "-o", target, "--method", "WaveletRestorer") == 0
-    one, three = (
-        np.asarray(Image.open(folder / f"{n}_out.png")) for n in ("one", "three")
-    )
+        outputs.append(np.asarray(Image.open(target)))
+    one, three = outputs
     np.testing.assert_array_equal(three, np.stack([one] * 3, axis=-1))
