@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
-import torch
 
 from skdeconv._companions import check_mask
-from skdeconv._images import check_images
+from skdeconv._images import check_images, to_array, to_tensor
 from skdeconv.estimation._noise import estimate_noise_std
 from skdeconv.metrics._scorers import (
     MaskedScorer,
@@ -111,31 +110,32 @@ def _shown(image, operator, images):
     """Whether the operator lets pixels tell of the truth."""
     if operator is None:
         return 1.0
-    seen = seen_by(operator, _tensor(image, images))[0]
-    return (seen.movedim(0, -1) if images.has_channels else seen[0]).numpy()
+    return _array(seen_by(operator, _tensor(image, images)), images)
 
 
 def _filled(image, weight, images):
     """The image where its pixels count, and what is harmless elsewhere, in kind."""
     if np.all(weight > 0):
         return np.asarray(image)
-    filled = fill_in(_tensor(image, images), _tensor(weight, images) > 0)[0]
-    filled = (filled.movedim(0, -1) if images.has_channels else filled[0]).numpy()
+    filled = fill_in(_tensor(image, images), _tensor(weight, images) > 0)
+    filled = _array(filled, images)
     if image.dtype.kind in "iu":
         filled = np.rint(filled)
     return np.where(weight > 0, image, filled).astype(image.dtype)
 
 
 def _tensor(image, images):
-    tensor = torch.from_numpy(np.array(image, dtype=np.float64))
-    return (tensor.movedim(-1, 0) if images.has_channels else tensor[None])[None]
+    return to_tensor(np.asarray(image)[None], images.has_channels, np.float64)
+
+
+def _array(tensor, images):
+    return to_array(tensor, images.has_channels)[0]
 
 
 def _seen(image, operator, images):
     if operator is None:
         return image
-    seen = operator(_tensor(image, images))[0]
-    return (seen.movedim(0, -1) if images.has_channels else seen[0]).numpy()
+    return _array(operator(_tensor(image, images)), images)
 
 
 def _frame(operator, ndim, weight):

@@ -280,12 +280,18 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
 
     def _seen(self, x: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Fill what the operator or a weight of 0 hides; give its weights too."""
-        operator = getattr(self, "operator", None)
-        if operator is not None:
-            seen = seen_by(operator, x)
-            if not seen.all():
-                weight = seen.to(x) if weight is None else seen * weight
+        weight = self._seen_weight(x, weight)
         return hide(x, weight), weight
+
+    def _seen_weight(self, x: Tensor, weight: Tensor | None) -> Tensor | None:
+        """Weights of the data, 0 where the operator hides them."""
+        operator = getattr(self, "operator", None)
+        if operator is None:
+            return weight
+        seen = seen_by(operator, x)
+        if seen.all():
+            return weight
+        return seen.to(x) if weight is None else seen * weight
 
     def _shown(
         self, images: ImageBatch, weights: ImageBatch | None
@@ -295,7 +301,7 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
             return weights
 
         def known(x, weight=None):
-            weight = self._seen(x, weight)[1]
+            weight = self._seen_weight(x, weight)
             return torch.ones_like(x) if weight is None else weight
 
         return replace(images, data=images.map(known, None, weights))

@@ -13,7 +13,7 @@ from skdeconv.restorers._noise_behind import (
     warn_of_misfit,
 )
 from skdeconv.restorers._parts import typical_parts
-from skdeconv.restorers._strength import Choice, StrengthMixin
+from skdeconv.restorers._strength import Choice, StrengthMixin, for_copies
 from skdeconv.solvers import SolverResult
 
 # Multiples of a first guess without a noise level that are looked at first.
@@ -78,10 +78,7 @@ class InverseMixin(StrengthMixin):
         blind = hidden and noise_std.isnan().any()
 
         def predict(y, strength, state):
-            weights = weight
-            if weight is not None:
-                weights = weight.repeat(len(y) // len(x), *(1,) * (x.ndim - 1))
-            result = self._scene(y, strength, weights, state)
+            result = self._scene(y, strength, for_copies(weight, y), state)
             return operator(result.x), result.state
 
         found = cross_validate(

@@ -31,7 +31,7 @@ from skdeconv.restorers._noise import (
 )
 from skdeconv.restorers._noise_behind import least_noise, noise_behind
 from skdeconv.restorers._parts import typical_parts
-from skdeconv.restorers._strength import Choice, StrengthMixin, batches
+from skdeconv.restorers._strength import Choice, StrengthMixin, batches, for_copies
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import sparse_deconvolve, sparse_denoise, sparse_invert
 from skdeconv.solvers._patches import clip_patch_size, sample_patches
@@ -342,14 +342,11 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         guess, *_ = sparse_alpha(x, np.ones((1,) * self.operator.ndim), rough)
 
         def predict(y, strength, state):
-            known = weight
-            if weight is not None:
-                known = weight.repeat(len(y) // len(x), *(1,) * (x.ndim - 1))
             result = sparse_invert(
                 y,
                 self.operator,
                 alpha=strength[:, None],
-                weight=known,
+                weight=for_copies(weight, y),
                 max_iter=WARM if state else COLD,
                 tol=0,
                 start=state,
@@ -387,7 +384,7 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         options = {"max_iter": min(BRIEF, self.max_iter), "tol": 0}
 
         def predict(y, strength, _):
-            parts = (y, known.repeat(len(y) // len(x), *(1,) * (x.ndim - 1)), strength)
+            parts = y, for_copies(known, y), strength
             restored = [
                 sparse_deconvolve(
                     part, blur, alpha=alpha[:, None], weight=weight, **options

@@ -157,6 +157,13 @@ def batches(images, weights, dtype=None):
     return zip(*pairs, strict=True)
 
 
+def for_copies(weight: Tensor | None, y: Tensor) -> Tensor | None:
+    """Weights of images for copies of them all, one after the other."""
+    if weight is None:
+        return None
+    return weight.repeat(len(y) // len(weight), *(1,) * (y.ndim - 1))
+
+
 def stack_rows(parts):
     """Stack curves of chunks, which may differ in their number of values."""
     n = max(part.shape[1] for part in parts)
