@@ -79,7 +79,10 @@ class _RiskScorer(MaskedScorer):
         signs, sizes, nudged = [], [], []
         for image, level in zip(data, levels, strict=True):
             rng = np.random.default_rng(self.random_state)
-            sign = rng.choice([-1.0, 1.0], image.shape)
+            planes = image.shape
+            if images.has_channels and np.all(image == image[..., :1]):
+                planes = (*planes[:-1], 1)  # grey, whose noise is one for all channels
+            sign = np.broadcast_to(rng.choice([-1.0, 1.0], planes), image.shape)
             size = max(NUDGE * level, 1e-6 * np.ptp(image), 1e-12)
             if image.dtype.kind in "iu":  # stays what it is, or units would be in doubt
                 info = np.iinfo(image.dtype)

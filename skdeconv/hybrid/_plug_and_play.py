@@ -199,6 +199,10 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
         return self.denoiser_._compute_dtype
 
     @property
+    def _takes_planes(self):
+        return self.denoiser_.n_channels_ == 1 or self.denoiser_._takes_planes
+
+    @property
     def _output_dtypes(self):
         denoiser = self.denoiser or default_denoiser()
         return getattr(denoiser, "estimator", denoiser)._output_dtypes

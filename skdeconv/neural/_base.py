@@ -59,6 +59,7 @@ class NetworkRestorer(BuildingMixin, MaterialMixin, KeepingMixin, BaseRestorer):
     _compute_dtype = np.float32
     _output_dtypes = ("float32",)
     _takes_mask = True
+    _takes_planes = False
 
     _parameter_constraints: dict = {
         "module": [StrOptions(set(MODULES)), type],

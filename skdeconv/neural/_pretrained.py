@@ -106,13 +106,14 @@ class PretrainedDenoiser(Denoiser):
 
     Notes
     -----
-    Images of three channels are taken for colour ones; with any other number each
-    channel is restored by itself by the grey network. It was trained for levels from 0
-    to 55/255 of the range; being free of offsets it answers in proportion, so that dark
-    images of a smaller range need no scaling. Planes that lie outside of the range,
-    such as those of mean 0, are moved into it meanwhile. Constant images, and pixels
-    where the level is 0, stay as they are. What the weights were trained on, and how
-    they compare, is told by the model card in the user guide.
+    Images of three channels are taken for colour ones; with any other number, and
+    where the three are equal, each channel is restored by itself by the grey network.
+    It was trained for levels from 0 to 55/255 of the range; being free of offsets it
+    answers in proportion, so that dark images of a smaller range need no scaling.
+    Planes that lie outside of the range, such as those of mean 0, are moved into it
+    meanwhile. Constant images, and pixels where the level is 0, stay as they are. What
+    the weights were trained on, and how they compare, is told by the model card in the
+    user guide.
 
     Adapted weights are kept by ``denoiser.network_.save(path)``, and used again by
     ``PretrainedDenoiser(weights=path)``.
@@ -319,7 +320,7 @@ class PretrainedDenoiser(Denoiser):
 
     def _restore_chunk(self, x, weight=None, level=None):
         with torch.inference_mode():
-            restored = self._restore(hide(x, weight), level, weight)
+            restored = self._in_channels(self._restore, hide(x, weight), level, weight)
         return restored.clip(0, self.data_range_) if self.clip else restored
 
     def _fit(self, images, target, weights=None):
@@ -338,7 +339,12 @@ class PretrainedDenoiser(Denoiser):
                 "pass fine_tune=False."
             )
         super()._fit(images, target, weights)
-        self.network_ = self._load(supervision="sure" if target is None else None)
+        supervision = "sure" if target is None else None
+        self.network_ = self._load(self.n_channels_, supervision)
+        self._grey_network = None
+        if self.weights is None and self._in_colour and not adapts:
+            self._grey_network = self._load(1, supervision)
+            self._grey_network.data_range_ = self.data_range_
         if adapts:
             if target is None and not isinstance(self.noise_std_, float):
                 stacks, levels = self._stabilised(images)
@@ -355,7 +361,7 @@ class PretrainedDenoiser(Denoiser):
             self.network_.fit(self._planes(stacks, offsets), clean)
         self.network_.data_range_ = self.data_range_
 
-    def _load(self, supervision) -> DeconvRestorer:
+    def _load(self, n_channels, supervision) -> DeconvRestorer:
         """The network as it comes, and how it would be trained on."""
         level = getattr(self, "noise_std_", None)
         options = {
@@ -378,7 +384,11 @@ class PretrainedDenoiser(Denoiser):
             "precision": self.precision,
             "verbose": self.verbose,
         }
-        return load_denoiser(self.weights, self.n_channels_, "weights", **options)
+        return load_denoiser(self.weights, n_channels, "weights", **options)
+
+    @property
+    def _takes_planes(self):
+        return not self._in_colour or self._grey_network is not None
 
     @property
     def _in_colour(self):
@@ -428,18 +438,22 @@ class PretrainedDenoiser(Denoiser):
 
     def _apply(self, x, level):
         """Apply the network to planes, piece by piece."""
-        planes, back = as_planes(x, self._in_colour)
-        levels, _ = as_planes(level, self._in_colour)
+        network = self.network_
+        if x.shape[1] == 1 and self._grey_network is not None:
+            network = self._grey_network
+        in_colour = network.n_channels_ == 3
+        planes, back = as_planes(x, in_colour)
+        levels, _ = as_planes(level, in_colour)
         levels = levels.square().mean(1, keepdim=True).sqrt()
         offset = 0
         if self.gain is None:  # photons are where photographs are
             level = levels.mean((1, 2, 3), keepdim=True)
             offset = into_range(planes, level, self.data_range_)
-        module = self.network_.net_.module_
+        module = network.net_.module_
         reach = getattr(module, "reach", None)
         restore = partial(
             in_tiles,
-            lambda x, level: self.network_._restore(x, level),
+            lambda x, level: network._restore(x, level),
             size=self.tile_size if reach is not None else None,
             reach=reach or 0,
             multiple=getattr(module, "multiple", 1),

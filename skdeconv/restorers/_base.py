@@ -27,6 +27,7 @@ from skdeconv.operators._filling import fill_in, seen_by
 from skdeconv.operators._psf import check_psf
 from skdeconv.operators._scene import image_shape, in_order
 from skdeconv.restorers._noise import automatic_noise_std, warn_of_units
+from skdeconv.restorers._one_plane import once_where_grey
 
 NDIM = [Interval(Integral, 1, 3, closed="both")]
 DATA_RANGE = [Interval(Real, 0, None, closed="neither"), None]
@@ -131,6 +132,8 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
     _compute_dtype = None
     # Whether pixels can be weighted.
     _takes_mask = False
+    # Whether one channel can be restored as well as those that fit saw.
+    _takes_planes = True
     # Whether fit goes on without y where it is finer than the answer by a whole factor,
     # as in a pipeline whose later step refines pixels.
     _passes_y_on = True
@@ -224,8 +227,16 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
     def _restore_chunk(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
         with inference_mode():
             x, weight = self._seen(x, weight)
-            restored = self._restore(x, weight=weight)
+            restored = self._in_channels(
+                lambda x, weight: self._restore(x, weight=weight), x, weight
+            )
         return restored.clip(0, self.data_range_) if self.clip else restored
+
+    def _in_channels(self, restore, x: Tensor, *beside: Tensor | None) -> Tensor:
+        """Restore images, and those of equal channels as one plane where it can be."""
+        if self._takes_planes:
+            return once_where_grey(restore, x, *beside)
+        return restore(x, *beside)
 
     def _fit(
         self,
