@@ -30,7 +30,7 @@ from skdeconv.restorers._noise import (
     reliable_noise_std,
 )
 from skdeconv.restorers._noise_behind import least_noise, noise_behind
-from skdeconv.restorers._parts import typical_parts
+from skdeconv.restorers._parts import counted, typical_parts
 from skdeconv.restorers._strength import Choice, StrengthMixin, batches, for_copies
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import sparse_deconvolve, sparse_denoise, sparse_invert
@@ -364,21 +364,10 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         )
 
     def _least_risk(self, x, blur, guess, level, weight):
-        """Strengths near a guess whose blurred answers have the least expected error.
-
-        Errors count where the blur sees nothing beyond the frame, if that is a fifth of
-        the image at least and something is known there.
-        """
+        """Strengths near a guess by the expected error of blurred answers."""
         x, weight = typical_parts(x, weight, blur.psf)
         known = torch.ones_like(x) if weight is None else weight
         again = mirrored_outside(blur)
-        inside = torch.zeros_like(x)
-        crop(inside, blur).fill_(1)
-        counts = known
-        if inside.mean() > 0.2:
-            some = (inside * known).flatten(1).any(1)
-            some = some.reshape(-1, *(1,) * (x.ndim - 1))
-            counts = torch.where(some, inside * known, known)
         # Large images one by one: what the frame holds of one fills the caches.
         size = max(1, TOGETHER // x[0].numel())
         options = {"max_iter": min(BRIEF, self.max_iter), "tol": 0}
@@ -401,7 +390,7 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
             guess,
             level=torch.maximum(level, x.flatten(1).std(1, correction=0) / 1000),
             noise_std=level,
-            weight=counts,
+            weight=counted(x, blur, weight),
             ratio=RATIO,
             rounds=2,
         )

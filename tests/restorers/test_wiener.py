@@ -2,13 +2,16 @@
 
 import numpy as np
 import pytest
+from skimage import data
 from skimage.restoration import wiener as skimage_wiener
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
-from skdeconv import WienerRestorer
+from skdeconv import Degradation, WienerRestorer
+from skdeconv.degradations import GaussianNoise
 from skdeconv.metrics import psnr
-from skdeconv.operators import gaussian_psf, motion_psf
+from skdeconv.operators import Blur, gaussian_psf, motion_psf
 
 
 def test_better_than_the_input_also_at_the_border(blurred, border_gain):
@@ -104,3 +107,39 @@ def test_constant_images_need_no_iterations(boundary):
     flat = np.full((1, 40, 40), 0.2, np.float32)
     restorer = WienerRestorer(motion_psf(9, angle=20), alpha=0.01, boundary=boundary)
     np.testing.assert_array_equal(restorer.fit(flat).predict(flat), flat)
+
+
+def loss(restorer, observed, sharp):
+    """Decibels below the best strength."""
+    alphas = 10.0 ** np.arange(-5, 2, 0.5)
+    best = max(
+        clone(restorer).set_params(alpha=alpha).fit(observed).score(observed, sharp)
+        for alpha in alphas
+    )
+    return best - restorer.fit(observed).score(observed, sharp)
+
+
+@pytest.mark.parametrize("texture", [data.brick, data.grass, data.coins])
+@pytest.mark.parametrize("std", [0.3, 1.0])
+def test_little_noise_under_motion(texture, std):
+    """Directions differ, in what the blur leaves and in the texture."""
+    scene = texture()[100:220, 100:220].astype(np.float64)
+    psf = motion_psf(9, angle=30)
+    steps = [Blur(psf), GaussianNoise(std)]
+    observed, sharp = Degradation(steps, random_state=0).pair(scene[None])
+    assert loss(WienerRestorer(psf, data_range=255), observed, sharp) < 0.6
+    told = WienerRestorer(psf, noise_std=std, data_range=255)
+    assert loss(told, observed, sharp) < 0.4
+
+
+def test_signals():
+    t = np.linspace(0, 1, 512)
+    steps = np.cumsum(np.random.default_rng(1).standard_normal(12))
+    clean = steps[np.searchsorted(np.linspace(0.05, 0.95, 11), t)]
+    peaks = np.exp(-((t[:, None] - np.linspace(0.1, 0.9, 7)) ** 2) / 2e-4).sum(1)
+    box = np.ones(9) / 9
+    for signal in (clean / np.ptp(clean), peaks):
+        degrade = Degradation([Blur(box), GaussianNoise(0.02)], random_state=0, ndim=1)
+        observed, sharp = degrade.pair(signal[None])
+        restorer = WienerRestorer(box, noise_std=0.02, data_range=1)
+        assert loss(restorer, observed, sharp) < 0.7
