@@ -16,6 +16,20 @@ from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 TIFF = {".tif", ".tiff"}
 
+# Grey, colours, and those that tifffile brings to RGB; Pillow knows the others.
+PLAIN = {1, 2, 6}
+
+# Quarter turns, after mirroring left and right, that make a TIFF's orientation upright.
+UPRIGHT = {
+    2: (0, True),
+    3: (2, False),
+    4: (2, True),
+    5: (1, True),
+    6: (3, False),
+    7: (3, True),
+    8: (1, False),
+}
+
 # Bytes of pixels that are remembered of the files looked at last.
 REMEMBERED = 2**28
 
@@ -151,9 +165,9 @@ def read_picture(path: Path) -> Picture:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError("no such file")
-    readers = [_read_tiff] if path.suffix.lower() in TIFF else []
+    tiff = path.suffix.lower() in TIFF
     problems = []
-    for reader in [*readers, _read, _read_otherwise]:
+    for reader in [_read_tiff, _read] if tiff else [_read, _read_otherwise]:
         try:
             return reader(path)
         except _DeepColour:
@@ -188,6 +202,8 @@ def _read(path):
             metadata["pnginfo"] = text
         if image.mode in ("P", "CMYK", "YCbCr", "PA"):
             image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+        if image.mode == "LAB":
+            raise ValueError("its colours are CIELAB")
         pixels = np.asarray(image)
     if image.mode in ("LA", "RGBA"):
         colours = pixels[..., 0] if image.mode == "LA" else pixels[..., :3]
@@ -217,6 +233,8 @@ def _refuse_deep_colour(path, image):
 def _read_tiff(path):
     with tifffile.TiffFile(path) as file:
         page = file.pages[0]
+        if page.photometric not in PLAIN:  # palettes, inks, negatives
+            raise ValueError(f"its colours are {page.photometric.name}; save it as RGB")
         pixels = file.asarray()
         metadata = {}
         # tifffile notes shapes of its own where there is no description.
@@ -233,8 +251,13 @@ def _read_tiff(path):
         if "InterColorProfile" in tags:
             metadata["iccprofile"] = tags["InterColorProfile"].value
         planar = page.planarconfig == 2 and page.samplesperpixel > 1
+        orientation = int(tags["Orientation"].value) if "Orientation" in tags else 1
     if planar:
         pixels = np.moveaxis(pixels, -3, -1)
+    rows = -3 if page.samplesperpixel > 1 else -2
+    turn, mirror = UPRIGHT.get(orientation, (0, False))
+    pixels = np.flip(pixels, rows + 1) if mirror else pixels
+    pixels = np.rot90(pixels, turn, axes=(rows, rows + 1))
     if page.samplesperpixel in (2, 4):
         alpha, pixels = pixels[..., -1], pixels[..., :-1]
         pixels = pixels[..., 0] if page.samplesperpixel == 2 else pixels

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, ImageOps
 from sklearn.model_selection import cross_val_score
 
 from skdeconv import DeconvRestorer, Degradation, WienerRestorer
-from skdeconv._io import ImageFile, _recent
+from skdeconv._io import ImageFile, _recent, read_picture
 from skdeconv.datasets import make_dead_leaves
 from skdeconv.degradations import GaussianNoise
 
@@ -127,3 +127,33 @@ def test_names_in_arrays_and_tables(files):
     for alone in (files[0][0], iter(names)):
         with pytest.raises(ValueError, match="list of arrays or file names, got"):
             restorer.predict(alone)
+
+
+def test_palettes_negatives_and_inks_of_tiff(tmp_path):
+    grey = np.arange(1200, dtype=np.uint8).reshape(30, 40)
+    colours = np.stack([grey, grey[::-1], grey[:, ::-1]], axis=-1)
+    palette = Image.fromarray(colours).quantize(256)
+    palette.save(tmp_path / "palette.tif")
+    read = read_picture(tmp_path / "palette.tif")
+    assert np.array_equal(read.pixels, np.asarray(palette.convert("RGB")))
+    tifffile.imwrite(tmp_path / "white.tif", 255 - grey, photometric="miniswhite")
+    assert np.array_equal(read_picture(tmp_path / "white.tif").pixels, grey)
+    inks = Image.fromarray(colours).convert("CMYK")
+    inks.save(tmp_path / "inks.tif")
+    read = read_picture(tmp_path / "inks.tif")
+    assert np.array_equal(read.pixels, np.asarray(inks.convert("RGB")))
+    assert read.alpha is None
+    tifffile.imwrite(tmp_path / "lab.tif", colours, photometric="cielab")
+    with pytest.raises(ValueError, match="colours are CIELAB; save it as RGB"):
+        read_picture(tmp_path / "lab.tif")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_tiff_is_turned_upright(tmp_path, orientation, mode):
+    pixels = np.arange(24 * 3, dtype=np.uint8).reshape(4, 6, 3)
+    image = Image.fromarray(pixels).convert(mode)
+    image.save(tmp_path / "x.tif", tiffinfo={0x112: orientation})
+    image.getexif()[0x112] = orientation
+    upright = np.asarray(ImageOps.exif_transpose(image))
+    assert np.array_equal(read_picture(tmp_path / "x.tif").pixels, upright)

@@ -143,7 +143,7 @@ def _choice(arguments, psf, noise):
         "PretrainedDenoiser" if psf is None else "PlugAndPlayRestorer"
     )
     known = [n for n in skdeconv.__all__ if n.endswith(("Restorer", "Denoiser"))]
-    known.remove("BaseRestorer")
+    known = [n for n in known if n not in ("BaseRestorer", "EnsembleRestorer")]
     if name not in known:
         raise ValueError(f"--method must be one of {', '.join(known)}, got {name!r}.")
     kind = getattr(skdeconv, name)
@@ -205,6 +205,8 @@ def _trained(kind, psf, noise, given):
     options = {"max_epochs": 20, "random_state": 0}
     if kind is skdeconv.DeconvRestorer:
         options |= {"criterion": "l1", "lr": 2e-3}
+    if kind is skdeconv.UnrolledRestorer:  # which knows the blur, and learns the rest
+        options["psf"] = psf
     options |= {"max_time": TRAINING_TIME, "data_range": 1.0} | given
     print(f"Training for up to {options['max_time']} s ...", flush=True)
     images = [image / 255 for image in default_training_images()]

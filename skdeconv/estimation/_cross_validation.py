@@ -16,6 +16,9 @@ NUDGE = 0.3
 # it divides the little that is left of the misfit by the little that is left of them.
 MOST = 0.98
 
+# So many steps more are made for images for which the largest strength was best.
+MORE = 4
+
 
 def cross_validate(
     predict: Callable[[Tensor, Tensor, State], tuple[Tensor, State]],
@@ -66,16 +69,18 @@ def cross_validate(
     ratio : float, default=2.5
         Between the next neighbouring strengths.
     rounds : int, default=4
-        Steps; each looks at two more strengths.
+        Steps; each looks at two more strengths. As long as the largest one is best for
+        some image, there are up to four more.
 
     Returns
     -------
     value : Tensor of shape (batch,)
         The strength chosen, between those looked at.
-    values : Tensor of shape (batch, 2 * rounds + len(first))
-        Strengths looked at, ascending.
-    criterion : Tensor of shape (batch, 2 * rounds + len(first))
-        The criterion there.
+    values : Tensor of shape (batch, n_values)
+        Strengths looked at, ascending; `n_values` is ``2 * rounds + len(first)``, or
+        more where steps were added.
+    criterion : Tensor of shape (batch, n_values)
+        The criterion there; infinite where another image of the batch is looked at.
 
     References
     ----------
@@ -122,9 +127,15 @@ def cross_validate(
     lowest, side = values.min(0)
     best, step = far[side, image], torch.full_like(start, log(ratio))
     state = [part[:, side, image][:, None] for part in states]
-    for _ in range(rounds):
+    for k in range(rounds + MORE):
         sides = torch.stack([best - step, best + step])
+        if k >= rounds:  # where the largest strength was best so far
+            going = best == torch.cat(seen).amax(0)
+            if not going.any():
+                break
         values, states = look(sides, state)
+        if k >= rounds:
+            values = values.where(going, torch.inf)
         seen.append(sides)
         found.append(values)
         low, side = values.min(0)

@@ -21,6 +21,7 @@ from skdeconv.hybrid._denoisers import (
 from skdeconv.neural._ensembles import turns
 from skdeconv.operators import Identity, LinearOperator
 from skdeconv.operators._blur import BOUNDARIES
+from skdeconv.operators._pointwise import Scale
 from skdeconv.operators._scene import crop
 from skdeconv.restorers._base import DATA_RANGE, NDIM, OPERATOR, PSF, BaseRestorer
 from skdeconv.restorers._denoiser import Denoiser
@@ -32,11 +33,16 @@ from skdeconv.solvers._plug_and_play import (
     back_project,
     believed_noise,
     falling_levels,
+    flat_gain,
 )
 
 # Images whose turns do not settle are tried again, so often, as if their noise were so
 # many times stronger.
 RETRIES, ROUGHER = 3, 4.0
+
+# Operators of a larger gain are scaled: noise is told from what scenes are, not from
+# what their data are.
+AMPLIFIES = 1.05
 
 
 class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
@@ -210,6 +216,11 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
     def _denoise(self, x: Tensor, noise_std: Tensor, weight=None) -> Tensor:
         warn_of_outliers(x, self.psf_, self.data_range_, weight)
         operator = self._operator()
+        if self.operator is not None:
+            gain = flat_gain(operator, x)
+            if gain > AMPLIFIES:  # levels are those of scenes
+                operator = Scale(1 / gain, operator.ndim) @ operator
+                x, noise_std = x / gain, noise_std / gain
         if weight is None and isinstance(operator, Identity):
             return denoised(self.denoiser_, x, noise_std, self.data_range_)
         noise_std = believed_noise(noise_std, x, self.data_range_)
@@ -236,7 +247,7 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
                 "the noise stronger or coloured.",
                 ConvergenceWarning,
             )
-        return crop(answer, operator)
+        return crop(answer, self._operator())
 
     def _turns(self, x, operator, noise_std, weight):
         """Scenes, and which of them the turns have settled on."""

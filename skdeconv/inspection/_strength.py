@@ -55,7 +55,7 @@ class StrengthDisplay:
     >>> leaves = make_dead_leaves(2, shape=(64, 64), random_state=0)
     >>> restorer = WienerRestorer().fit(leaves)
     >>> StrengthDisplay.from_estimator(restorer).label
-    'risk'
+    'sure'
     """
 
     def __init__(

@@ -105,3 +105,28 @@ class Mask(LinearOperator):
 
     def norm(self, input_shape: tuple[int, ...]) -> float:
         return float(self.mask.max())
+
+
+class Scale(LinearOperator):
+    """Multiply by a number.
+
+    Parameters
+    ----------
+    factor : float
+        The number.
+    ndim : int, default=2
+        Number of spatial axes.
+    """
+
+    def __init__(self, factor: float, ndim: int = 2):
+        self.factor = factor
+        self.ndim = ndim
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.factor * x
+
+    def adjoint(self, y: Tensor) -> Tensor:
+        return self.factor * y
+
+    def norm(self, input_shape: tuple[int, ...]) -> float:
+        return abs(self.factor)

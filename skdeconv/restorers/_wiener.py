@@ -136,10 +136,10 @@ class WienerRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
     -----
     The strength is that of least expected error of the linear filter, for the power of
     each wave as the data tell it, with a power law fitted by maximum likelihood
-    (Whittle's) where the blur leaves it below the noise. With a PSF, the Laplacian and
-    256 data or more, strengths near that one are compared by Stein's unbiased risk
-    estimate [3]_ for the blurred answer, on eight parts of large images. The mean loss
-    against the best alpha is measured by ``examples/benchmarks/automatic_strength.py``.
+    (Whittle's) where the blur leaves it below the noise. With the Laplacian and 256
+    data or more, strengths near that one are compared by Stein's unbiased risk estimate
+    [3]_ for the blurred answer, on eight parts of large images. The mean loss against
+    the best alpha is measured by ``examples/benchmarks/automatic_strength.py``.
 
     ``"periodic"`` needs one pair of Fourier transforms per image, and so does
     ``"reflect"`` where the PSF is symmetric along every axis.
@@ -226,12 +226,9 @@ class WienerRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         return super()._restore(x, noise_std, weight)
 
     def _solve(self, x: Tensor, strength, noise_std=None, weight=None) -> Tensor:
-        blur = self._blur()
-        if self.psf_ is None and self.boundary == "extended":
-            blur = None  # nothing leaks in, and the mirrored form is closed
         result = wiener(
             x,
-            blur,
+            self._leaky(),
             alpha=strength[(..., *(None,) * (x.ndim - 1))],
             regularizer=self._penalty(x, noise_std, weight),
             weight=weight,
@@ -245,6 +242,11 @@ class WienerRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
             )
         return result.x
 
+    def _leaky(self):
+        """The blur; None where nothing leaks in, whose mirrored form is closed."""
+        closed = self.psf_ is None and self.boundary == "extended"
+        return None if closed else self._blur()
+
     def _choose(self, x, noise_std=None, weight=None) -> Choice:
         level, shape = self._level(x, noise_std, weight), tuple(x.shape[2:])
         penalty = penalty_spectrum(shape, 1.0, self._penalty(x, level, weight), x)
@@ -254,15 +256,14 @@ class WienerRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         power, gain, _ = image_power(x, self._blur().psf, level)
         alphas, risks = linear_risks(power, gain, penalty, level, shape)
         found = lowest(alphas, risks), alphas.expand_as(risks), risks
-        judged = self.psf_ is not None and self.regularizer == "laplacian"
-        if not judged or prod(shape) < FEW:
+        if self.regularizer != "laplacian" or prod(shape) < FEW:
             return Choice(*found, np.full(len(x), "risk"))
         found = self._least_risk(x, found[0], level, weight)
         return Choice(*found, np.full(len(x), "sure"))
 
     def _least_risk(self, x, guess, level, weight):
         """Strengths near a guess by the expected error of blurred answers."""
-        dtype, blur = x.dtype, self._blur()
+        dtype, blur, leaky = x.dtype, self._blur(), self._leaky()
         x = x - x.mean(tuple(range(2, x.ndim)), keepdim=True)  # for want of digits
         x, weight = (None if v is None else v.float() for v in (x, weight))
         x, weight = typical_parts(x, weight, blur.psf)
@@ -272,7 +273,7 @@ class WienerRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         def predict(y, strength, _):
             strength = strength[(..., *(None,) * (x.ndim - 1))]
             known = for_copies(weight, y)
-            answer = wiener(y, blur, alpha=strength, weight=known, **BRIEF).x
+            answer = wiener(y, leaky, alpha=strength, weight=known, **BRIEF).x
             return again(answer), ()
 
         found = cross_validate(

@@ -200,6 +200,13 @@ def back_project(
     return fill_in(x, seen), seen
 
 
+def flat_gain(operator: LinearOperator, y: Tensor) -> float:
+    """How many times more of a flat scene than itself data of this shape hold."""
+    shape = operator.input_shape(tuple(y.shape[2:]))
+    flat = torch.ones(1, 1, *shape, dtype=y.dtype, device=y.device)
+    return float(operator.adjoint(operator(flat)).median().clamp_min(0).sqrt())
+
+
 def _bounded(x, denoised, bound):
     """Denoised images no farther from x than a bound, and how far they were."""
     change = denoised - x

@@ -34,7 +34,14 @@ from skdeconv.exceptions import PSFWarning
 from skdeconv.hybrid._denoisers import denoised
 from skdeconv.metrics import psnr
 from skdeconv.neural._weights import load_denoiser
-from skdeconv.operators import Blur, Downsample, Mask, gaussian_psf, motion_psf
+from skdeconv.operators import (
+    Blur,
+    Downsample,
+    LinearOperator,
+    Mask,
+    gaussian_psf,
+    motion_psf,
+)
 
 STD = 2.55
 PSF = motion_psf(9, angle=30)
@@ -544,3 +551,35 @@ def test_constant_images_stay_what_they_are(blind, level):
     flat = np.full((1, 24, 24), level, np.float32)
     restored = PlugAndPlayRestorer(**blind, data_range=255).fit(flat).predict(flat)
     assert np.abs(restored - level).max() < 1e-3
+
+
+class Amplifier(LinearOperator):
+    ndim = 2
+
+    def __init__(self, gain):
+        self.gain = gain
+
+    def __call__(self, x):
+        return self.gain * x
+
+    adjoint = __call__
+
+    def norm(self, input_shape):
+        return self.gain
+
+
+@pytest.mark.parametrize("gain", [0.5, 30.0])
+@pytest.mark.parametrize("told", [False, True])
+def test_operators_may_amplify(gain, told):
+    clean = load_photographs("test").images[1][None, 100:164, 200:264] / 255
+    noise = 0.02 * np.random.default_rng(0).standard_normal(clean.shape)
+    restorer = PlugAndPlayRestorer(
+        operator=Amplifier(gain),
+        noise_std=0.02 * gain if told else "auto",
+        data_range=1.0,
+    )
+    restored = restorer.fit(gain * (clean + noise)).predict(gain * (clean + noise))
+    assert (
+        psnr(clean, restored, data_range=1)
+        > psnr(clean, clean + noise, data_range=1) + 2
+    )
