@@ -143,7 +143,8 @@ def _choice(arguments, psf, noise):
         "PretrainedDenoiser" if psf is None else "PlugAndPlayRestorer"
     )
     known = [n for n in skdeconv.__all__ if n.endswith(("Restorer", "Denoiser"))]
-    known = [n for n in known if n not in ("BaseRestorer", "EnsembleRestorer")]
+    for other in ("BaseRestorer", "EnsembleRestorer"):
+        known.remove(other)
     if name not in known:
         raise ValueError(f"--method must be one of {', '.join(known)}, got {name!r}.")
     kind = getattr(skdeconv, name)
@@ -249,9 +250,6 @@ def _restored(restorer, pixels, noise, data_range):
             f"of shape {pixels.shape}"
         )
     colour = pixels.ndim > ndim and pixels.shape[-1] == 3
-    if colour and (pixels == pixels[..., :1]).all():  # grey, with one noise in all
-        grey = _restored(restorer, pixels[..., 0], noise, data_range)
-        return np.repeat(grey[..., None], 3, axis=-1)
     stacked = pixels.ndim == ndim + 1 + colour
     X = pixels if stacked else pixels[None]
     if X.ndim == ndim + 2 and X.shape[-1] == 1:

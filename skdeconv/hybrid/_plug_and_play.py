@@ -247,7 +247,7 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
                 "the noise stronger or coloured.",
                 ConvergenceWarning,
             )
-        return crop(answer, self._operator())
+        return crop(answer, operator)
 
     def _turns(self, x, operator, noise_std, weight):
         """Scenes, and which of them the turns have settled on."""

@@ -8,9 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from skdeconv.operators import Blur
-from skdeconv.operators._scene import crop
-
 # So many parts of an image, so many pixels long where the PSF is at most half as long.
 PARTS, LENGTH = 8, {1: 2**13, 2: 96, 3: 32}
 
@@ -68,21 +65,6 @@ def typical_parts(
         return torch.stack(parts)
 
     return cut(x), None if weight is None else cut(weight)
-
-
-def counted(x: Tensor, blur: Blur, weight: Tensor | None) -> Tensor:
-    """Weights of pixels by which blurred answers are judged.
-
-    Errors count where the blur sees nothing beyond the frame, if that is a fifth of the
-    image at least and something is known there.
-    """
-    known = torch.ones_like(x) if weight is None else weight
-    inside = torch.zeros_like(x)
-    crop(inside, blur).fill_(1)
-    if inside.mean() <= 0.2:
-        return known
-    some = (inside * known).flatten(1).any(1).reshape(-1, *(1,) * (x.ndim - 1))
-    return torch.where(some, inside * known, known)
 
 
 def _starts(n, side):

@@ -12,7 +12,7 @@ from torch import Tensor
 from skdeconv._params import Interval, RandomState, StrOptions, draw_seed
 from skdeconv.estimation import cross_validate, sparse_alpha
 from skdeconv.operators import Blur, LinearOperator
-from skdeconv.operators._scene import crop, mirrored_outside
+from skdeconv.operators._scene import crop
 from skdeconv.restorers._base import (
     DATA_RANGE,
     NDIM,
@@ -20,6 +20,7 @@ from skdeconv.restorers._base import (
     PSF,
     BaseRestorer,
 )
+from skdeconv.restorers._blurred_risk import least_blurred_risk
 from skdeconv.restorers._inverse import FAR, criteria
 from skdeconv.restorers._noise import (
     NOISE_STD,
@@ -30,7 +31,7 @@ from skdeconv.restorers._noise import (
     reliable_noise_std,
 )
 from skdeconv.restorers._noise_behind import least_noise, noise_behind
-from skdeconv.restorers._parts import counted, typical_parts
+from skdeconv.restorers._parts import typical_parts
 from skdeconv.restorers._strength import Choice, StrengthMixin, batches, for_copies
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import sparse_deconvolve, sparse_denoise, sparse_invert
@@ -366,33 +367,24 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
     def _least_risk(self, x, blur, guess, level, weight):
         """Strengths near a guess by the expected error of blurred answers."""
         x, weight = typical_parts(x, weight, blur.psf)
-        known = torch.ones_like(x) if weight is None else weight
-        again = mirrored_outside(blur)
         # Large images one by one: what the frame holds of one fills the caches.
         size = max(1, TOGETHER // x[0].numel())
         options = {"max_iter": min(BRIEF, self.max_iter), "tol": 0}
 
-        def predict(y, strength, _):
-            parts = y, for_copies(known, y), strength
+        def restore(y, strength, weight):
+            known = torch.ones_like(y) if weight is None else weight
             restored = [
                 sparse_deconvolve(
                     part, blur, alpha=alpha[:, None], weight=weight, **options
                 ).x
                 for part, weight, alpha in zip(
-                    *(v.split(size) for v in parts), strict=True
+                    *(v.split(size) for v in (y, known, strength)), strict=True
                 )
             ]
-            return again(torch.cat(restored)), ()
+            return torch.cat(restored)
 
-        return cross_validate(
-            predict,
-            x,
-            guess,
-            level=torch.maximum(level, x.flatten(1).std(1, correction=0) / 1000),
-            noise_std=level,
-            weight=counted(x, blur, weight),
-            ratio=RATIO,
-            rounds=2,
+        return least_blurred_risk(
+            restore, x, blur, guess, level, weight, ratio=RATIO, rounds=2
         )
 
     def _restore(self, x, noise_std=None, weight=None) -> Tensor:

@@ -12,7 +12,6 @@ from torch import Tensor
 from skdeconv._params import Interval, StrOptions
 from skdeconv._warnings import warn_caller
 from skdeconv.estimation import (
-    cross_validate,
     image_power,
     linear_risks,
     lowest,
@@ -20,12 +19,12 @@ from skdeconv.estimation import (
 )
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.operators._fourier import radial_frequency
-from skdeconv.operators._scene import mirrored_outside
 from skdeconv.restorers._base import DATA_RANGE, NDIM, PSF, BaseRestorer
+from skdeconv.restorers._blurred_risk import least_blurred_risk
 from skdeconv.restorers._noise import NOISE_STD, pair_noise_std
 from skdeconv.restorers._noise_behind import least_noise
-from skdeconv.restorers._parts import counted, typical_parts
-from skdeconv.restorers._strength import Choice, StrengthMixin, for_copies
+from skdeconv.restorers._parts import typical_parts
+from skdeconv.restorers._strength import Choice, StrengthMixin
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import wiener
 from skdeconv.solvers._wiener import penalty_spectrum
@@ -39,7 +38,10 @@ MAX_ITER = 500
 # Enough to compare strengths, which are looked at in so many steps of such a factor.
 BRIEF, ROUNDS, RATIO = {"tol": 1e-3, "max_iter": 30}, 3, 3.0
 
+# Noise counts there as at least this part of what rounding makes: of less, iterations
+# that are brief tell nothing.
 QUIET = 0.25
+
 # Fewer data do not tell the error of a strength.
 FEW = 256
 
@@ -267,24 +269,14 @@ class WienerRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         x = x - x.mean(tuple(range(2, x.ndim)), keepdim=True)  # for want of digits
         x, weight = (None if v is None else v.float() for v in (x, weight))
         x, weight = typical_parts(x, weight, blur.psf)
-        counts, again = counted(x, blur, weight), mirrored_outside(blur)
         level = torch.maximum(level, QUIET * least_noise(x, self.data_range_)).float()
 
-        def predict(y, strength, _):
+        def restore(y, strength, weight):
             strength = strength[(..., *(None,) * (x.ndim - 1))]
-            known = for_copies(weight, y)
-            answer = wiener(y, leaky, alpha=strength, weight=known, **BRIEF).x
-            return again(answer), ()
+            return wiener(y, leaky, alpha=strength, weight=weight, **BRIEF).x
 
-        found = cross_validate(
-            predict,
-            x,
-            guess.float(),
-            level=torch.maximum(level, x.flatten(1).std(1, correction=0) / 1000),
-            noise_std=level,
-            weight=counts,
-            ratio=RATIO,
-            rounds=ROUNDS,
+        found = least_blurred_risk(
+            restore, x, blur, guess.float(), level, weight, ratio=RATIO, rounds=ROUNDS
         )
         return tuple(part.to(dtype) for part in found)
 

@@ -187,8 +187,7 @@ def back_project(
         Where the data tell of the scene; it is filled elsewhere.
     """
     y, operator, weight = unmask(y, operator, weight)
-    shape = operator.input_shape(tuple(y.shape[2:]))
-    flat = operator(torch.ones(1, 1, *shape, dtype=y.dtype, device=y.device))
+    flat = _flat_data(operator, y)
     known = flat.new_ones(()) if weight is None else weight
     share = operator.adjoint(known * flat)
     axes = tuple(range(2, y.ndim))
@@ -202,9 +201,14 @@ def back_project(
 
 def flat_gain(operator: LinearOperator, y: Tensor) -> float:
     """How many times more of a flat scene than itself data of this shape hold."""
+    twice = operator.adjoint(_flat_data(operator, y))
+    return float(twice.median().clamp_min(0).sqrt())
+
+
+def _flat_data(operator, y):
+    """What a scene of ones looks like, in data of the shape of y."""
     shape = operator.input_shape(tuple(y.shape[2:]))
-    flat = torch.ones(1, 1, *shape, dtype=y.dtype, device=y.device)
-    return float(operator.adjoint(operator(flat)).median().clamp_min(0).sqrt())
+    return operator(torch.ones(1, 1, *shape, dtype=y.dtype, device=y.device))
 
 
 def _bounded(x, denoised, bound):
