@@ -21,7 +21,6 @@ from skdeconv.hybrid._denoisers import (
 from skdeconv.neural._ensembles import turns
 from skdeconv.operators import Identity, LinearOperator
 from skdeconv.operators._blur import BOUNDARIES
-from skdeconv.operators._pointwise import Scale
 from skdeconv.operators._scene import crop
 from skdeconv.restorers._base import DATA_RANGE, NDIM, OPERATOR, PSF, BaseRestorer
 from skdeconv.restorers._denoiser import Denoiser
@@ -30,19 +29,15 @@ from skdeconv.restorers._outliers import warn_of_outliers
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import plug_and_play
 from skdeconv.solvers._plug_and_play import (
+    as_strong_as_scenes,
     back_project,
     believed_noise,
     falling_levels,
-    flat_gain,
 )
 
 # Images whose turns do not settle are tried again, so often, as if their noise were so
 # many times stronger.
 RETRIES, ROUGHER = 3, 4.0
-
-# Operators of a larger gain are scaled: noise is told from what scenes are, not from
-# what their data are.
-AMPLIFIES = 1.05
 
 
 class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
@@ -217,10 +212,7 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
         warn_of_outliers(x, self.psf_, self.data_range_, weight)
         operator = self._operator()
         if self.operator is not None:
-            gain = flat_gain(operator, x)
-            if gain > AMPLIFIES:  # levels are those of scenes
-                operator = Scale(1 / gain, operator.ndim) @ operator
-                x, noise_std = x / gain, noise_std / gain
+            operator, x, noise_std = as_strong_as_scenes(operator, x, noise_std)
         if weight is None and isinstance(operator, Identity):
             return denoised(self.denoiser_, x, noise_std, self.data_range_)
         noise_std = believed_noise(noise_std, x, self.data_range_)

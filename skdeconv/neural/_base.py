@@ -38,7 +38,6 @@ from skdeconv.neural._net import local_seed, takes_noise
 from skdeconv.neural._patches import PatchDataset, PatchLoader
 from skdeconv.neural._schedule import SCHEDULES, LearningRate
 from skdeconv.neural._supervision import Supervised
-from skdeconv.operators._psf import check_psf
 from skdeconv.restorers._base import DATA_RANGE, NDIM, BaseRestorer
 from skdeconv.restorers._noise import NOISE_STD
 
@@ -160,8 +159,7 @@ class NetworkRestorer(BuildingMixin, MaterialMixin, KeepingMixin, BaseRestorer):
         """
         check_parameters(self)
         first = not self.__sklearn_is_fitted__()
-        psf = getattr(self, "psf", None)
-        self.psf_ = None if psf is None else check_psf(psf, warn=first)
+        self._check_physics(warn=first)
         data = self._check_data(X, y, mask, reset=first)
         with self._unfitted_on_error() if first else nullcontext():
             self._train(*data, epochs=1, schedule="constant", restart=first)

@@ -1,6 +1,7 @@
 """Physics and a network that are trained together."""
 
 from dataclasses import replace
+from math import prod
 from numbers import Integral
 from os import PathLike
 
@@ -15,9 +16,10 @@ from skdeconv.neural._building import refuse_unknown
 from skdeconv.neural._losses import CRITERIA
 from skdeconv.neural._unrolling import Unrolling
 from skdeconv.neural._weights import load_denoiser
-from skdeconv.operators import LinearOperator
+from skdeconv.operators import Identity, LinearOperator
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.operators._scene import image_shape, masked_last, open_outside
+from skdeconv.operators._trial import check_promises
 from skdeconv.restorers._base import OPERATOR, PSF, BaseRestorer
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers._data_steps import unmask
@@ -292,17 +294,51 @@ class UnrolledRestorer(VaryingPSFMixin, NetworkRestorer):
 
     @property
     def upscale(self) -> int:
-        if self.operator is None:
-            return 1
+        return 1 if self.operator is None else self._refinements()[0]
+
+    def _refinements(self):
+        """How many pixels of an image make one of the data, along every axis."""
         ndim = self.operator.ndim
         one, two = (image_shape(self._physics(), (n,) * ndim) for n in (1, 2))
-        return two[0] - one[0]
+        return [b - a for a, b in zip(one, two, strict=True)]
 
     @property
     def augment(self) -> bool:
         # Pairs were degraded before they could be turned.
         directed = self.psf is not None or self.operator is not None
         return self.degradation is not None or not directed
+
+    def _check_physics(self, *, warn: bool):
+        super()._check_physics(warn=warn)
+        if self.operator is None:
+            return
+        factors = self._refinements()
+        if factors[0] < 1 or len(set(factors)) > 1:
+            raise ValueError(
+                "operator must take images of any size, as training cuts out patches, "
+                "and make pixels of all axes coarser by one whole factor, but those "
+                f"of {self.operator!r} are {factors}. PlugAndPlayRestorer takes it."
+            )
+
+    def _check_operator(self, images):
+        if self.degradation is None:
+            super()._check_operator(images)
+        elif self.operator is not None:  # images are clean, and maybe any
+            smallest = min(images.shapes, key=prod)
+            shape = tuple(n // self.upscale for n in smallest)
+            check_promises(self._physics(), shape)
+
+    def _check_sense(self, images, target, weights):
+        super()._check_sense(images, target, weights)
+        known = self.psf is not None or self.operator is not None
+        if self.degradation is None or known:
+            return
+        for step in self.degradation._parts():
+            if isinstance(step, LinearOperator) and not isinstance(step, Identity):
+                raise ValueError(
+                    f"degradation does more than noise, {step!r}, but neither psf nor "
+                    "operator tells what is to be undone; pass one of them, too."
+                )
 
     def _physics(self) -> LinearOperator:
         """What is to be undone, less the masks that come last."""

@@ -14,6 +14,7 @@ from skdeconv.solvers._data_steps import data_step
 from skdeconv.solvers._plug_and_play import (
     COUPLING,
     RELAXATION,
+    as_strong_as_scenes,
     back_project,
     believed_noise,
     falling_levels,
@@ -102,7 +103,8 @@ class Unrolling(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             y = y.float().contiguous()
             weight = weight.float() if weight.numel() else None
-            levels, couplings = self._steps(noise_std.to(y), y)
+            operator, y, noise_std = as_strong_as_scenes(operator, y, noise_std.to(y))
+            levels, couplings = self._steps(noise_std, y)
             step = data_step(y, operator, weight)
             z, seen = back_project(y, operator, weight)
             stride = torch.where(seen, 1.0, RELAXATION)

@@ -10,6 +10,9 @@ from scipy.special import j1
 from skdeconv._warnings import warn_caller
 from skdeconv.exceptions import PSFWarning
 
+# Share of a PSF that its point reflection covers, from where on it is symmetric.
+SYMMETRIC = 0.7
+
 
 def check_psf(psf, *, warn: bool = False) -> np.ndarray:
     """Validate a point spread function and normalise it to sum 1.
@@ -19,8 +22,8 @@ def check_psf(psf, *, warn: bool = False) -> np.ndarray:
     psf : array-like of one to three axes
         Non-negative and finite.
     warn : bool, default=False
-        Whether to warn about a sum more than 1 % off and a centre of mass more than a
-        pixel off ``size // 2``.
+        Whether to warn about a sum more than 1 % off and a centre of mass that is
+        plainly off ``size // 2``, by more than a pixel.
 
     Returns
     -------
@@ -49,12 +52,8 @@ def check_psf(psf, *, warn: bool = False) -> np.ndarray:
         return kernel
     if abs(total - 1) > 0.01:
         warn_caller(f"psf sums to {total:g} and was divided by it.", PSFWarning)
-    grids = np.meshgrid(*map(np.arange, kernel.shape), indexing="ij")
-    shift = [
-        float((kernel * grid).sum()) - n // 2
-        for grid, n in zip(grids, kernel.shape, strict=True)
-    ]
-    if max(map(abs, shift)) > 1:
+    shift = _off_centre(kernel)
+    if shift is not None:
         off = ", ".join(f"{s:+.1f}" for s in shift)
         warn_caller(
             f"psf has its centre of mass ({off}) pixels off its centre size // 2; "
@@ -62,6 +61,34 @@ def check_psf(psf, *, warn: bool = False) -> np.ndarray:
             PSFWarning,
         )
     return kernel
+
+
+def _off_centre(kernel: np.ndarray) -> list[float] | None:
+    """Pixels from ``size // 2`` to the centre of mass, where plainly a mistake.
+
+    A PSF that is symmetric about its centre of mass belongs there. The trace of a
+    shaken camera begins and ends anywhere, and lies about its centre all the same.
+    """
+    grids = np.meshgrid(*map(np.arange, kernel.shape), indexing="ij")
+    mass = [float((kernel * grid).sum()) for grid in grids]
+    shift = [m - n // 2 for m, n in zip(mass, kernel.shape, strict=True)]
+    if max(map(abs, shift)) < 1 + 1e-6:
+        return None
+    mirrored = [
+        np.rint(2 * m).astype(int) - grid for m, grid in zip(mass, grids, strict=True)
+    ]
+    inside = np.logical_and.reduce(
+        [(i >= 0) & (i < n) for i, n in zip(mirrored, kernel.shape, strict=True)]
+    )
+    partner = kernel[tuple(i[inside] for i in mirrored)]
+    if np.minimum(kernel[inside], partner).sum() > SYMMETRIC:
+        return shift
+    spreads = [
+        np.sqrt((kernel * (grid - m) ** 2).sum())
+        for m, grid in zip(mass, grids, strict=True)
+    ]
+    far = any(abs(s) > max(1, w) for s, w in zip(shift, spreads, strict=True))
+    return shift if far else None
 
 
 def gaussian_psf(std, *, ndim: int = 2, truncate: float = 4.0) -> np.ndarray:

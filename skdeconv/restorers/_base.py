@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from dataclasses import replace
+from math import prod
 from numbers import Integral, Real
 from typing import Self
 
@@ -26,6 +27,7 @@ from skdeconv.operators import Blur, Gradient, Identity, LinearOperator
 from skdeconv.operators._filling import fill_in, seen_by
 from skdeconv.operators._psf import check_psf
 from skdeconv.operators._scene import image_shape, in_order
+from skdeconv.operators._trial import check_fits, check_ndim, check_promises
 from skdeconv.restorers._noise import automatic_noise_std, warn_of_units
 from skdeconv.restorers._one_plane import once_where_grey
 
@@ -161,11 +163,7 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
         """
         check_parameters(self)
         with self._unfitted_on_error():
-            psf = getattr(self, "psf", None)
-            if psf is not None and getattr(self, "operator", None) is not None:
-                raise ValueError("psf and operator exclude each other, got both.")
-            self.psf_ = None if psf is None else check_psf(psf, warn=True)
-            self._check_operator()
+            self._check_physics(warn=True)
             self._fit(*self._check_data(X, y, mask, reset=True))
         return self
 
@@ -324,6 +322,8 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
     def _check_data(self, X, y, mask, *, reset: bool):
         """Validate images, clean ones and weights of pixels, to learn from them."""
         images = self._check_X(X, reset=reset)
+        if reset:
+            self._check_operator(images)
         target = None
         if y is not None or self._requires_y:
             target = check_target(y, images, self._output_shape, self._passes_y_on)
@@ -332,19 +332,33 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
             self.data_range_ = resolve_data_range(
                 self.data_range, images, target, self._shown(images, weights)
             )
-            warn_of_units(getattr(self, "noise_std", None), self.data_range_)
+            if getattr(self, "operator", None) is None:  # it may amplify
+                warn_of_units(getattr(self, "noise_std", None), self.data_range_)
         if target is not None:
             answered = [self._output_shape(shape) for shape in images.shapes]
             if target.shapes != answered:
                 target = None  # the truth of a later step
         return images, target, weights
 
-    def _check_operator(self):
-        operator = getattr(self, "operator", None)
-        if operator is not None and any(
-            isinstance(part, Gradient) for part in in_order(operator)
-        ):
+    def _check_physics(self, *, warn: bool):
+        """Validate what is to be undone, as far as no image is needed for that."""
+        psf, operator = getattr(self, "psf", None), getattr(self, "operator", None)
+        if psf is not None and operator is not None:
+            raise ValueError("psf and operator exclude each other, got both.")
+        self.psf_ = None if psf is None else check_psf(psf, warn=warn)
+        if operator is None:
+            return
+        check_ndim(operator)
+        if any(isinstance(part, Gradient) for part in in_order(operator)):
             raise ValueError(f"operator must make images of images, got {operator!r}.")
+
+    def _check_operator(self, images: ImageBatch):
+        """See whether the operator fits the images and does what it announces."""
+        operator = getattr(self, "operator", None)
+        if operator is not None:
+            for shape in set(images.shapes):
+                check_fits(operator, shape)
+            check_promises(operator, min(images.shapes, key=prod))
 
     def _check_mask(self, mask, images: ImageBatch) -> ImageBatch | None:
         if mask is None:

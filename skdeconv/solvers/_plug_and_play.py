@@ -7,6 +7,7 @@ from torch import Tensor
 
 from skdeconv.operators import LinearOperator
 from skdeconv.operators._filling import fill_in
+from skdeconv.operators._pointwise import Scale
 from skdeconv.solvers._data_steps import data_step, unmask
 from skdeconv.solvers._result import SolverResult
 
@@ -39,6 +40,9 @@ RELAXATION = 1.9
 # filled before the first step. It is more where negative lobes of a kernel beside
 # missing pixels cancel what others tell: nothing may be divided by that.
 UNSEEN, CANCELLED = 1e-3, 0.1
+
+# Operators of a larger gain are scaled.
+AMPLIFIES = 1.05
 
 
 def plug_and_play(
@@ -199,10 +203,18 @@ def back_project(
     return fill_in(x, seen), seen
 
 
-def flat_gain(operator: LinearOperator, y: Tensor) -> float:
-    """How many times more of a flat scene than itself data of this shape hold."""
+def as_strong_as_scenes(
+    operator: LinearOperator, y: Tensor, noise_std: Tensor
+) -> tuple[LinearOperator, Tensor, Tensor]:
+    """Operator, data and levels, divided by the gain of an operator that amplifies.
+
+    Levels of the turns are told from what scenes are, not from what their data are.
+    """
     twice = operator.adjoint(_flat_data(operator, y))
-    return float(twice.median().clamp_min(0).sqrt())
+    gain = float(twice.median().clamp_min(0).sqrt())
+    if gain <= AMPLIFIES:
+        return operator, y, noise_std
+    return Scale(1 / gain, operator.ndim) @ operator, y / gain, noise_std / gain
 
 
 def _flat_data(operator, y):

@@ -1,8 +1,12 @@
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from skdeconv.exceptions import PSFWarning
 from skdeconv.operators import airy_psf, disk_psf, gaussian_psf
+from skdeconv.operators._psf import check_psf
 
 PSFS = {
     "gaussian": gaussian_psf(1.7),
@@ -90,3 +94,34 @@ def test_airy_first_ring_is_dark():
 def test_errors_name_the_parameter(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def shaken(length=9):
+    """A trace that dwells at its beginning, in the middle of its array."""
+    psf = np.zeros((2 * length + 1, 2 * length + 1))
+    psf[length, length - length // 2 : 2 * length] = 1
+    psf[length, length - 4] = 4
+    psf[length : 2 * length, 2 * length - 1] = 1
+    return psf / psf.sum()
+
+
+@pytest.mark.parametrize(
+    ("psf", "off"),
+    [
+        (np.pad(gaussian_psf(1.6), ((4, 0), (0, 0))), r"\+2.0, [+-]0.0"),
+        (gaussian_psf(1.6)[:, 4:], r"[+-]0.0, -1.9"),
+        (np.pad(gaussian_psf(2, ndim=1), (0, 6)), r"-3.0"),
+        (np.pad(shaken(), ((0, 20), (0, 0))), r"-8"),
+    ],
+    ids=["gaussian", "cut", "1d", "shaken-aside"],
+)
+def test_warns_of_a_psf_off_its_centre(psf, off):
+    with pytest.warns(PSFWarning, match=off):
+        check_psf(psf / psf.sum(), warn=True)
+
+
+def test_the_trace_of_a_shaken_camera_may_lie_anywhere_about_its_centre():
+    assert max(np.abs(moments(shaken())[0])) > 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_psf(shaken(), warn=True)
