@@ -10,7 +10,7 @@ from skdeconv._companions import check_mask
 from skdeconv._images import check_images, to_array, to_tensor
 from skdeconv.estimation._noise import estimate_noise_std
 from skdeconv.metrics._scorers import (
-    MaskedScorer,
+    RoutedScorer,
     fitted_range,
     last_steps,
     predict,
@@ -27,13 +27,13 @@ LEAST = 1e-3
 
 
 @dataclass(frozen=True)
-class _RiskScorer(MaskedScorer):
+class _RiskScorer(RoutedScorer):
     """Score an estimator by how well it would predict data without noise."""
 
     noise_std: float | None = None
     random_state: int = 0
 
-    def __call__(self, estimator, X, y=None, mask=None):
+    def __call__(self, estimator, X, y=None, mask=None, psf=None):
         steps = last_steps(estimator)
         ndim = next((s._n_spatial() for s in steps if hasattr(s, "_n_spatial")), 2)
         images = check_images(X, ndim=ndim)
@@ -44,19 +44,30 @@ class _RiskScorer(MaskedScorer):
             )
         ones = [np.ones(shape) for shape in images.shapes]
         weights = check_mask(ones if mask is None else mask, images).data
-        operator, background = _model(steps)
-        shown = [_shown(x, operator, images) for x in images.data]
+        operators, background = _model(steps, psf, len(images))
+        shown = [
+            _shown(x, operator, images)
+            for x, operator in zip(images.data, operators, strict=True)
+        ]
         weights = [w * s for w, s in zip(weights, shown, strict=True)]
         data = [
             _filled(x, w, images) for x, w in zip(images.data, weights, strict=True)
         ]
         levels = [self._level(x, images, w) for x, w in zip(data, weights, strict=True)]
         signs, sizes, nudged = self._nudge(images, data, levels)
-        restored, moved = (predict(estimator, v, mask) for v in (X, nudged))
+        restored, moved = (predict(estimator, v, mask, psf) for v in (X, nudged))
         scores = []
         data_range = fitted_range(estimator) or 1.0
-        for x, w, level, sign, size, a, b in zip(
-            data, weights, levels, signs, sizes, restored, moved, strict=True
+        for x, operator, w, level, sign, size, a, b in zip(
+            data,
+            operators,
+            weights,
+            levels,
+            signs,
+            sizes,
+            restored,
+            moved,
+            strict=True,
         ):
             a, b = (_seen(v, operator, images) + background for v in (a, b))
             frame = _frame(operator, images.ndim, w)
@@ -98,15 +109,18 @@ class _RiskScorer(MaskedScorer):
         return signs, sizes, np.stack(nudged) if images.container == "stack" else nudged
 
 
-def _model(steps) -> tuple[LinearOperator | None, float]:
-    """What data are of the truth: operator and background of the first who knows."""
+def _model(steps, psf, n_images) -> tuple[list[LinearOperator | None], float]:
+    """What data are of the truth: operators and background of the first who knows."""
     for step in reversed(steps):
         if getattr(step, "operator", None) is not None:
-            return mirrored_outside(step.operator), 0.0
+            return [mirrored_outside(step.operator)] * n_images, 0.0
         if getattr(step, "psf_", None) is not None:
-            blur = Blur.unchecked(step.psf_, "reflect")
-            return blur, float(getattr(step, "background", 0.0))
-    return None, 0.0
+            psfs = [step.psf_] * n_images
+            if psf is not None:
+                psfs = step._check_psfs(psf, n_images)
+            blurs = [Blur.unchecked(one, "reflect") for one in psfs]
+            return blurs, float(getattr(step, "background", 0.0))
+    return [None] * n_images, 0.0
 
 
 def _shown(image, operator, images):
@@ -173,9 +187,10 @@ def make_risk_scorer(noise_std: float | None = None) -> Callable:
     Returns
     -------
     scorer : callable
-        ``scorer(estimator, X, y=None, mask=None)`` gives decibels; for the `scoring`
-        of ``GridSearchCV`` and its kin, whose ``fit`` then needs no y, and which route
-        a `mask` to it if ``enable_metadata_routing`` is on. Pixels count by weight.
+        ``scorer(estimator, X, y=None, mask=None, psf=None)`` gives decibels; for the
+        `scoring` of ``GridSearchCV`` and its kin, whose ``fit`` then needs no y. They
+        route a `mask` to it if ``enable_metadata_routing`` is on, and after
+        ``scorer.set_score_request(psf=True)`` PSFs. Pixels count by weight.
 
     Raises
     ------

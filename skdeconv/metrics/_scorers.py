@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from sklearn.utils.metadata_routing import MetadataRequest
+from sklearn.utils.metadata_routing import UNCHANGED, MetadataRequest
 
 from skdeconv._images import DTYPE_RANGES, as_images
 from skdeconv.metrics._psnr import image_psnr
@@ -13,40 +13,50 @@ from skdeconv.metrics._ssim import ssim
 
 
 @dataclass(frozen=True, kw_only=True)
-class MaskedScorer:
-    """A scorer to which scikit-learn routes a mask, unless told otherwise."""
+class RoutedScorer:
+    """A scorer that scikit-learn routes a mask, unless told otherwise, and a PSF."""
 
     mask_request: bool | str | None = True
+    psf_request: bool | str | None = None
 
-    def set_score_request(self, *, mask: bool | str | None):
-        """Give a scorer that asks for a mask, or not, or for one of another name."""
-        return replace(self, mask_request=mask)
+    def set_score_request(
+        self,
+        *,
+        mask: bool | str | None = UNCHANGED,
+        psf: bool | str | None = UNCHANGED,
+    ):
+        """Give a scorer that asks for a mask or a PSF, or not, or by another name."""
+        requests = {"mask_request": mask, "psf_request": psf}
+        return replace(self, **{k: v for k, v in requests.items() if v != UNCHANGED})
 
     def get_metadata_routing(self) -> MetadataRequest:
         """Tell what the scorer asks for."""
         request = MetadataRequest(owner=self)
         request.score.add_request(param="mask", alias=self.mask_request)
+        request.score.add_request(param="psf", alias=self.psf_request)
         return request
 
 
-def predict(estimator, X, mask=None):
-    """Restore with a mask, where there is one, also by a search's winner."""
-    if mask is None:
+def predict(estimator, X, mask=None, psf=None):
+    """Restore with a mask and PSFs, where there are any, also by a search's winner."""
+    beside = {"mask": mask, "psf": psf}
+    beside = {name: value for name, value in beside.items() if value is not None}
+    if not beside:
         return estimator.predict(X)
     # A search does not pass on what it does not know.
-    return getattr(estimator, "best_estimator_", estimator).predict(X, mask=mask)
+    return getattr(estimator, "best_estimator_", estimator).predict(X, **beside)
 
 
 @dataclass(frozen=True)
-class _ImageScorer(MaskedScorer):
+class _ImageScorer(RoutedScorer):
     """Score an estimator's predictions with a metric of images."""
 
     metric: Any
     data_range: float | None = None
 
-    def __call__(self, estimator, X, y, mask=None):
+    def __call__(self, estimator, X, y, mask=None, psf=None):
         data_range = self.data_range or _dtype_range(y) or fitted_range(estimator)
-        restored = predict(estimator, X, mask)
+        restored = predict(estimator, X, mask, psf)
         return self.metric(y, restored, data_range=data_range or 1.0)
 
 
@@ -92,9 +102,10 @@ def make_psnr_scorer(data_range: float | None = None) -> Callable:
     Returns
     -------
     scorer : callable
-        ``scorer(estimator, X, y, mask=None)`` gives decibels; for the `scoring` of
-        ``GridSearchCV``, ``cross_val_score`` and their kin, which route a `mask` to it
-        if ``enable_metadata_routing`` is on. All pixels count, as in ``score``.
+        ``scorer(estimator, X, y, mask=None, psf=None)`` gives decibels; for the
+        `scoring` of ``GridSearchCV``, ``cross_val_score`` and their kin. They route a
+        `mask` to it if ``enable_metadata_routing`` is on, and after
+        ``scorer.set_score_request(psf=True)`` PSFs. All pixels count, as in ``score``.
 
     See Also
     --------
@@ -123,9 +134,10 @@ def make_ssim_scorer(data_range: float | None = None, *, ndim: int = 2) -> Calla
     Returns
     -------
     scorer : callable
-        ``scorer(estimator, X, y, mask=None)`` gives at most 1; for the `scoring` of
-        ``GridSearchCV``, ``cross_val_score`` and their kin, which route a `mask` to it
-        if ``enable_metadata_routing`` is on. All pixels count, as in ``score``.
+        ``scorer(estimator, X, y, mask=None, psf=None)`` gives at most 1; for the
+        `scoring` of ``GridSearchCV``, ``cross_val_score`` and their kin. They route a
+        `mask` to it if ``enable_metadata_routing`` is on, and after
+        ``scorer.set_score_request(psf=True)`` PSFs. All pixels count, as in ``score``.
 
     See Also
     --------

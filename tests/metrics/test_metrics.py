@@ -6,11 +6,12 @@ import torch
 from skimage.data import camera
 from skimage.metrics import peak_signal_noise_ratio
 from skimage.metrics import structural_similarity as skimage_ssim
-from sklearn import config_context
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn import clone, config_context
+from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 
 from skdeconv import WienerRestorer
+from skdeconv.estimation import risk_scorer
 from skdeconv.metrics import (
     make_psnr_scorer,
     make_ssim_scorer,
@@ -20,6 +21,7 @@ from skdeconv.metrics import (
     ssim_scorer,
     structural_similarity,
 )
+from skdeconv.operators import gaussian_psf
 
 CLEAN = np.stack([camera()[:64, :60], camera()[200:264, 100:160]])
 NOISY = CLEAN + np.random.default_rng(0).normal(0, 20, CLEAN.shape)
@@ -168,3 +170,30 @@ def test_scorers_are_routed_a_mask():
     assert (found["mean_test_psnr"] > found["mean_test_blind"] + 2).all()
     expected = ssim(y, search.best_estimator_.predict(X, mask=mask), data_range=255)
     assert ssim_scorer(search, X, y, mask=mask) == pytest.approx(expected)
+
+
+def test_scorers_are_routed_psfs():
+    X, y = np.concatenate([NOISY] * 2), np.concatenate([CLEAN] * 2)
+    psfs = [gaussian_psf(0.5 + 0.3 * i) for i in range(len(X))]
+    restorer = WienerRestorer(psfs[1], alpha=0.1, data_range=255)
+    scorers = {
+        "psnr": psnr_scorer.set_score_request(psf=True),
+        "ssim": ssim_scorer.set_score_request(psf=True),
+        "risk": risk_scorer.set_score_request(psf=True),
+        "blind": psnr_scorer.set_score_request(psf=False),
+    }
+    with config_context(enable_metadata_routing=True):
+        found = cross_validate(
+            restorer, X, y, scoring=scorers, cv=2, params={"psf": psfs}
+        )
+    expected = [
+        clone(restorer).fit(X[a]).score(X[b], y[b], psf=psfs[b])
+        for a, b in ((slice(2, 4), slice(0, 2)), (slice(0, 2), slice(2, 4)))
+    ]
+    assert found["test_psnr"] == pytest.approx(expected)
+    assert np.all(found["test_blind"] != pytest.approx(expected))
+    fitted = restorer.fit(X)
+    assert np.isfinite(found["test_risk"]).all()
+    assert risk_scorer(fitted, X[:1], psf=psfs[:1]) == pytest.approx(
+        risk_scorer(clone(restorer).set_params(psf=psfs[0]).fit(X[:1]), X[:1])
+    )
