@@ -19,6 +19,9 @@ TIFF = {".tif", ".tiff"}
 # Grey, colours, and those that tifffile brings to RGB; Pillow knows the others.
 PLAIN = {1, 2, 6}
 
+# Formats whose frames are as many pictures; others have previews, layers and the like.
+FRAMES = {"AVIF", "GIF", "PNG", "TIFF", "WEBP"}
+
 # Quarter turns, after mirroring left and right, that make a TIFF's orientation upright.
 UPRIGHT = {
     2: (0, True),
@@ -127,8 +130,8 @@ class _Recent:
 _recent = _Recent()
 
 
-class _DeepColour(ValueError):
-    """A file that is read, but not to its full depth."""
+class _NotWhole(ValueError):
+    """A file that could be read, but not all of it."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,7 @@ def read_picture(path: Path) -> Picture:
     for reader in [_read_tiff, _read] if tiff else [_read, _read_otherwise]:
         try:
             return reader(path)
-        except _DeepColour:
+        except _NotWhole:
             raise
         except UnidentifiedImageError:
             problems.append("not an image that can be read")
@@ -184,6 +187,9 @@ def _read(path):
     with Image.open(path) as image:
         image.load()
         _refuse_deep_colour(path, image)
+        frames = getattr(image, "n_frames", 1)
+        if image.format in FRAMES and frames > 1:
+            raise _NotWhole(f"it holds {frames} frames; save them as pages of a TIFF")
         metadata = {
             name: image.info[name]
             for name in ("icc_profile", "dpi")
@@ -200,8 +206,11 @@ def _read(path):
                 if isinstance(value, str):
                     text.add_text(key, value)
             metadata["pnginfo"] = text
+        transparent = "transparency" in image.info
         if image.mode in ("P", "CMYK", "YCbCr", "PA"):
-            image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+            image = image.convert("RGBA" if transparent else "RGB")
+        elif transparent and image.mode in ("L", "RGB"):  # one of its colours
+            image = image.convert("LA" if image.mode == "L" else "RGBA")
         if image.mode == "LAB":
             raise ValueError("its colours are CIELAB")
         pixels = np.asarray(image)
@@ -225,7 +234,7 @@ def _refuse_deep_colour(path, image):
         with open(path, "rb") as file:
             header = file.read(25)
         if header[24] == 16:
-            raise _DeepColour(
+            raise _NotWhole(
                 "a PNG with 16 bits per colour would lose half of them; save it as TIFF"
             )
 
@@ -235,7 +244,7 @@ def _read_tiff(path):
         page = file.pages[0]
         if page.photometric not in PLAIN:  # palettes, inks, negatives
             raise ValueError(f"its colours are {page.photometric.name}; save it as RGB")
-        pixels = file.asarray()
+        pixels = _pages(file)
         metadata = {}
         # tifffile notes shapes of its own where there is no description.
         if page.description and not page.description.startswith('{"shape"'):
@@ -263,6 +272,19 @@ def _read_tiff(path):
         pixels = pixels[..., 0] if page.samplesperpixel == 2 else pixels
         return Picture(pixels, alpha, metadata)
     return Picture(pixels, None, metadata)
+
+
+def _pages(file):
+    """All pixels of a TIFF, less the smaller copies of a pyramid."""
+    series = [s for s in file.series if not s.keyframe.is_reduced] or file.series
+    kinds = [f"{s.dtype} of shape {s.shape}" for s in series]
+    if len(set(kinds)) > 1:
+        raise _NotWhole(
+            f"its pages are of different kinds, {'; '.join(kinds)}; save them one by "
+            "one"
+        )
+    pixels = [s.asarray() for s in series]
+    return np.stack(pixels) if len(pixels) > 1 else pixels[0]
 
 
 def destination(path) -> Path:

@@ -22,7 +22,7 @@ def write_picture(path: Path, picture: Picture) -> None:
             options["extrasamples"] = ["unassalpha"]
         write_aside(path, lambda file: tifffile.imwrite(file, pixels, **options))
         return
-    image = _to_pillow(path, picture)
+    image = Image.fromarray(_with_alpha(picture))
     options = {k: v for k, v in picture.metadata.items() if k in _PILLOW_OPTIONS}
     if path.suffix.lower() in {".jpg", ".jpeg", ".webp"}:
         options["quality"] = 95
@@ -37,6 +37,8 @@ def check_writable(path: Path, picture: Picture) -> None:
     suffix = path.suffix.lower()
     if suffix in TIFF:
         return
+    if picture.alpha is not None and suffix not in _WITH_OPACITY:
+        raise ValueError(f"{path}: {suffix} has no opacity; write a .png or .tif")
     if Image.registered_extensions().get(suffix) not in Image.SAVE:
         raise ValueError(
             f"{path}: the type {suffix or 'without suffix'!r} is not known"
@@ -53,6 +55,7 @@ def check_writable(path: Path, picture: Picture) -> None:
         raise ValueError(f"{path}: {suffix} cannot hold several pages; write a .tif")
 
 
+_WITH_OPACITY = {".png", ".webp", ".jp2"}
 _PILLOW_OPTIONS = {"exif", "icc_profile", "dpi", "pnginfo"}
 _TIFF_OPTIONS = {"description", "resolution", "resolutionunit", "iccprofile"}
 
@@ -64,10 +67,3 @@ def _with_alpha(picture):
     if colours.ndim == picture.alpha.ndim:
         colours = colours[..., None]
     return np.concatenate([colours, picture.alpha[..., None]], axis=-1)
-
-
-def _to_pillow(path, picture):
-    image = Image.fromarray(_with_alpha(picture))
-    if path.suffix.lower() in {".jpg", ".jpeg"} and image.mode in ("RGBA", "LA"):
-        raise ValueError(f"{path}: JPEG has no opacity; write a .png or .tif")
-    return image

@@ -2,8 +2,11 @@
 
 import ast
 import inspect
+import re
 import sys
 import time
+import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ import numpy as np
 import skdeconv
 from skdeconv._images import check_images
 from skdeconv._io import read_picture
+from skdeconv._params import check_parameters
 from skdeconv._ranges import resolve_data_range
 from skdeconv.benchmark import default_training_images
 from skdeconv.cli._io import check_writable, write_picture
@@ -31,6 +35,10 @@ OWN = {
     "degradation": "--blur and --noise",
     "data_range": "--data-range",
 }
+# Pixels of a standard deviation, a radius or a length, beyond which it is a slip.
+WIDEST = 1000
+# Differences of colours, as a part of the largest value, that are still grey.
+GREY = 0.05
 # Seconds for which a network is trained on the embedded photographs.
 TRAINING_TIME = 120
 
@@ -57,13 +65,35 @@ def run_restore(arguments) -> int:
         start = time.perf_counter()
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            _restore_file(restorer, source, target, noise, arguments.data_range)
-        except (ValueError, OSError) as error:
-            print(f"skdeconv: {source}: {error}", file=sys.stderr)
+            with _told_once(source):
+                _restore_file(restorer, source, target, noise, arguments.data_range)
+        except (ValueError, OSError, MemoryError) as error:
+            problem = in_options(str(error)) or "there is not enough memory for it"
+            print(f"skdeconv: {source}: {problem}", file=sys.stderr)
             failed += 1
         else:
             print(f"{source} -> {target} ({time.perf_counter() - start:.1f} s)")
     return 1 if failed else 0
+
+
+@contextmanager
+def _told_once(source):
+    """Print the warnings of a file, of whichever method, once and in plain words."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        try:
+            yield
+        finally:
+            for words in dict.fromkeys(str(warning.message) for warning in told):
+                print(f"skdeconv: {source}: {in_options(words)}", file=sys.stderr)
+
+
+def in_options(words: str) -> str:
+    """Say which option to pass where a message names a parameter."""
+    options = {"data_range": "--data-range", "noise_std": "--noise"}
+    names = "|".join(options)
+    return re.sub(rf"\b([Pp]ass )({names})\b", lambda m: m[1] + options[m[2]], words)
 
 
 def _refusal(source, target, overwrite):
@@ -97,12 +127,12 @@ def parse_blur(text: str) -> np.ndarray:
     try:
         generator, most = BLURS[kind]
         numbers = [float(size) for size in sizes]
-        if not 1 <= len(numbers) <= most:
+        if not 1 <= len(numbers) <= most or not abs(numbers[0]) <= WIDEST:
             raise ValueError
     except (KeyError, ValueError):
         raise ValueError(
             "--blur must be gaussian:STD, disk:RADIUS, motion:LENGTH:ANGLE or "
-            f"airy:RADIUS, got {text!r}."
+            f"airy:RADIUS, of at most {WIDEST} pixels, got {text!r}."
         ) from None
     return generator(*numbers)
 
@@ -113,27 +143,32 @@ def _psf(arguments):
     if arguments.psf is None:
         return None
     path = Path(arguments.psf)
+    suffix = path.suffix.lower()
     try:
-        if path.suffix == ".npy":
+        if suffix == ".npy":
             psf = np.load(path, allow_pickle=False)
-        elif path.suffix in (".txt", ".csv"):
-            psf = np.loadtxt(path, delimiter="," if path.suffix == ".csv" else None)
+        elif suffix in (".txt", ".csv"):
+            psf = np.loadtxt(path, delimiter="," if suffix == ".csv" else None)
         else:
             psf = _flat(read_picture(path).pixels)
+        psf = check_psf(psf)
+        if psf.ndim == 1:
+            raise ValueError(f"psf must have two axes or three, got shape {psf.shape}")
     except FileNotFoundError:
         raise ValueError(f"--psf: {path}: no such file") from None
     except (ValueError, OSError) as error:
         raise ValueError(f"--psf: {path}: {error}") from error
-    return check_psf(psf)
+    return psf
 
 
 def _flat(pixels):
-    """Take a picture of a PSF as grey; the channels of a colour one are averaged."""
+    """Take a picture of a PSF as grey, and pages as those of a volume."""
     pixels = pixels.astype(float)
     if pixels.ndim == 3 and pixels.shape[2] == 3:
-        pixels = pixels.mean(axis=2)
-    if pixels.ndim != 2:
-        raise ValueError(f"must be one picture, got shape {pixels.shape}")
+        flat = pixels.mean(axis=2)
+        if np.abs(pixels - flat[..., None]).max() > GREY * flat.max():
+            raise ValueError("has colours that differ; give one PSF in grey")
+        return flat
     return pixels
 
 
@@ -182,9 +217,11 @@ def _built(kind, given, psf, noise):
     if psf is not None:
         given["psf"] = psf
     try:
-        return kind(**given)
-    except TypeError as error:
+        restorer = kind(**given)
+        check_parameters(restorer)
+    except (TypeError, ValueError) as error:
         raise ValueError(f"--set: {error}") from None
+    return restorer
 
 
 def _setting(text):

@@ -8,6 +8,7 @@ import pytest
 import tifffile
 from PIL import Image, PngImagePlugin
 
+from skdeconv import WienerRestorer
 from skdeconv._io import read_picture
 from skdeconv.cli import main
 from skdeconv.cli._restore import parse_blur, parse_fraction
@@ -85,7 +86,7 @@ def test_float_tiff_keeps_its_range(folder):
     assert 0.5 < restored.max() < 1.3
 
 
-def test_range_of_floats_is_told(folder, recwarn):
+def test_range_of_floats_is_told(folder, capsys):
     noisy = GREY + np.random.default_rng(0).normal(0, 20, GREY.shape)
     for name, scale in (("a", 1), ("b", 255)):
         tifffile.imwrite(folder / f"{name}.tif", noisy.astype(np.float32) / scale)
@@ -94,7 +95,11 @@ def test_range_of_floats_is_told(folder, recwarn):
         assert restore(folder / f"{name}.tif", "-o", out, *options) == 0
     whole, part = (tifffile.imread(folder / f"{name}-out.tif") for name in "ab")
     assert np.allclose(whole, 255 * part, atol=1e-2)
-    assert not [w for w in recwarn if "data_range" in str(w.message)]
+    assert "range" not in capsys.readouterr().err
+    assert restore(folder / "a.tif", "-o", folder / "c.tif", "--noise", "0.08") == 0
+    told = capsys.readouterr().err
+    assert told.count("Pass --data-range") == 1
+    assert str(folder / "a.tif") in told
 
 
 def test_opacity_is_kept(folder):
@@ -109,6 +114,57 @@ def test_opacity_is_kept(folder):
         with Image.open(out) as image:
             assert np.array_equal(np.asarray(image)[..., -1], alpha)
             assert np.asarray(image).shape == array.shape
+
+
+def test_a_colour_that_is_transparent_is_kept(folder):
+    for name, array in (("grey", GREY), ("rgb", RGB)):
+        key = array[3, 4].tolist()
+        clear = (array == array[3, 4]).reshape(*GREY.shape, -1).all(-1)
+        key = key if name == "grey" else tuple(key)
+        Image.fromarray(array).save(folder / f"{name}-key.png", transparency=key)
+        out = folder / f"{name}-out.png"
+        assert restore(folder / f"{name}-key.png", "-o", out, *WIENER) == 0
+        with Image.open(out) as image:
+            assert np.array_equal(np.asarray(image)[..., -1] == 0, clear)
+
+
+@pytest.mark.parametrize("name", ["out.gif", "out.bmp", "out.jpg", "out.ppm"])
+def test_opacity_is_not_lost(folder, name, capsys):
+    Image.fromarray(np.dstack([GREY, GREY])).save(folder / "la.png")
+    assert restore(folder / "la.png", "-o", folder / name, *WIENER) == 1
+    assert "has no opacity" in capsys.readouterr().err
+    assert not (folder / name).exists()
+
+
+@pytest.mark.parametrize("name", ["moving.gif", "moving.png", "moving.webp"])
+def test_animations_are_refused(folder, name, capsys):
+    frames = [Image.fromarray(np.roll(RGB, i, 0)) for i in range(3)]
+    frames[0].save(folder / name, save_all=True, append_images=frames[1:])
+    assert restore(folder / name, "-o", folder / "out.png", *WIENER) == 1
+    assert "3 frames" in capsys.readouterr().err
+
+
+def test_pages_of_different_sizes_are_refused(folder, capsys):
+    with tifffile.TiffWriter(folder / "pages.tif") as file:
+        file.write(GREY)
+        file.write(GREY[:20])
+    assert restore(folder / "pages.tif", "-o", folder / "out.tif", *WIENER) == 1
+    assert "pages are of different kinds" in capsys.readouterr().err
+
+
+def test_pages_that_were_written_apart_are_all_read(folder):
+    with tifffile.TiffWriter(folder / "pages.tif") as file:
+        for i in range(3):
+            file.write(np.roll(GREY, i, 0), contiguous=False)
+    pixels = read_picture(folder / "pages.tif").pixels
+    assert np.array_equal(pixels, [np.roll(GREY, i, 0) for i in range(3)])
+
+
+def test_smaller_copies_in_a_pyramid_are_left_out(folder):
+    with tifffile.TiffWriter(folder / "pyramid.tif") as file:
+        file.write(GREY)
+        file.write(GREY[::2, ::2], subfiletype=1)
+    assert np.array_equal(read_picture(folder / "pyramid.tif").pixels, GREY)
 
 
 def test_several_files_into_a_folder(folder, capsys):
@@ -165,12 +221,13 @@ def test_a_failed_write_leaves_nothing(folder, monkeypatch, capsys):
     assert sorted(p.name for p in folder.iterdir()) == ["grey.png", "rgb.png"]
 
 
-@pytest.mark.parametrize("kind", ["npy", "txt", "png", "bmp"])
+@pytest.mark.parametrize("kind", ["npy", "NPY", "txt", "png", "bmp"])
 def test_psf_files(folder, kind):
     psf = gaussian_psf(1)
     path = folder / f"psf.{kind}"
-    if kind == "npy":
-        np.save(path, psf)
+    if kind.lower() == "npy":
+        with open(path, "wb") as file:
+            np.save(file, psf)
     elif kind == "txt":
         np.savetxt(path, psf)
     else:
@@ -180,6 +237,41 @@ def test_psf_files(folder, kind):
     out = folder / "out.png"
     call = ("--psf", path, "--method", "RichardsonLucyRestorer", "--set", "max_iter=3")
     assert restore(folder / "grey.png", "-o", out, *call) == 0
+
+
+def test_psf_of_a_volume(folder):
+    psf = gaussian_psf(0.6, ndim=3)
+    tifffile.imwrite(folder / "psf.tif", psf.astype("f4"), photometric="minisblack")
+    volume = np.stack([np.roll(GREY, i, 0) for i in range(9)])
+    tifffile.imwrite(folder / "volume.tif", volume, photometric="minisblack")
+    call = ("--psf", folder / "psf.tif", "--method", "WienerRestorer")
+    call = (*call, "--set", "alpha=0.1")
+    assert restore(folder / "volume.tif", "-o", folder / "out.tif", *call) == 0
+    restored = WienerRestorer(psf, alpha=0.1).fit(volume[None]).predict(volume[None])[0]
+    assert np.abs(tifffile.imread(folder / "out.tif") - restored).max() <= 1
+
+
+def test_psfs_that_are_none_for_pictures(folder, capsys):
+    np.save(folder / "row.npy", np.ones(3) / 3)
+    Image.fromarray(RGB).save(folder / "colours.png")
+    for name, words in (("row.npy", "two axes or three"), ("colours.png", "colours")):
+        call = ("--psf", folder / name)
+        assert restore(folder / "grey.png", "-o", folder / "out.png", *call) == 2
+        assert words in capsys.readouterr().err
+
+
+def test_unrolled_turns_are_trained_for_the_blur(folder, monkeypatch):
+    images = list(255 * make_dead_leaves(2, shape=(48, 48), random_state=0))
+    monkeypatch.setattr("skdeconv.cli._restore.default_training_images", lambda: images)
+    settings = ("max_epochs=1", "patches_per_epoch=8", "max_iter=2", "patch_size=24")
+    call = ("--method", "UnrolledRestorer", "--noise", "2/255", "--blur", "gaussian:1")
+    out = folder / "out.png"
+    assert restore(folder / "rgb.png", "-o", out, *call, "--set", *settings) == 0
+    sharper = [
+        np.abs(np.diff(read_picture(p).pixels.astype(float), axis=0)).mean()
+        for p in (out, folder / "rgb.png")
+    ]
+    assert sharper[0] > 1.05 * sharper[1]
 
 
 def test_compressed_and_broken_tiffs(folder, capsys):
@@ -232,6 +324,8 @@ def test_network_is_trained_for_the_degradation(folder, monkeypatch, method):
         (["--blur", "box:3"], "--blur must be"),
         (["--blur", "gaussian:wide"], "--blur must be"),
         (["--blur", "gaussian:-1"], "std must be"),
+        (["--blur", "gaussian:1e9"], "at most 1000 pixels"),
+        (["--blur", "motion:nan"], "--blur must be"),
         (["--psf", "nowhere.npy"], "no such file"),
         (["--noise", "25"], "--noise must be a fraction"),
         (["--data-range", "0"], "--data-range must be"),
@@ -243,6 +337,7 @@ def test_network_is_trained_for_the_degradation(folder, monkeypatch, method):
         (["--blur", "gaussian:1", "--set", "alpha"], "NAME=VALUE"),
         (["--blur", "gaussian:1", "--set", "aplha=1"], "has no 'aplha'; it has"),
         (["--blur", "gaussian:1", "--set", "psf=3"], "use --psf or --blur"),
+        (["--blur", "gaussian:1", "--set", "max_iter=0"], "--set: The 'max_iter'"),
         (["-o", "nowhere/out.png", "--blur", "gaussian:1"], "no folder nowhere"),
     ],
 )
@@ -335,8 +430,8 @@ def test_warnings_are_plain_words(folder):
     run += ["-o", str(folder / "sharp.png"), "--method", "WienerRestorer"]
     run += ["--blur", "gaussian:1"]
     told = subprocess.run(run, capture_output=True, text=True, check=True).stderr
-    assert told.startswith("skdeconv: ")
-    assert "Pass a mask" in told
+    assert told.startswith(f"skdeconv: {folder / 'hot.png'}: ")
+    assert told.count("Pass a mask") == 1
     assert ".py" not in told
 
 
