@@ -7,23 +7,28 @@ from math import prod
 import torch
 from torch import Tensor
 
-# Pixels of a patch, about; patches per pixel of a patch that covariances need;
-# positions of patches to choose from; how far the mean eigenvalue of n patches of d
-# pixels passes the median, in units of d / n.
-PATCH_PIXELS = 49
-LEAST = 20
+# Pixels of a patch, about, and of one of a short signal, at least; patches per pixel of
+# a patch that covariances need, and in short signals must do with; positions of patches
+# to choose from; how far the mean eigenvalue of n patches of d pixels passes the
+# median, in units of d / n.
+PATCH_PIXELS, SHORTEST = 49, 8
+LEAST, FEWEST = 20, 15
 POSITIONS = 2**16
 SKEW = 0.3
 
 
 def patch_sizes(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Sizes of the patches of an image."""
-    return tuple(min(round(PATCH_PIXELS ** (1 / len(shape))), n) for n in shape)
+    """Sizes of the patches of an image; shorter ones of signals that are short."""
+    pixels = PATCH_PIXELS
+    if len(shape) == 1:
+        fitting = (shape[0] + FEWEST) // (FEWEST + 1)
+        pixels = min(pixels, max(SHORTEST, fitting))
+    return tuple(min(round(pixels ** (1 / len(shape))), n) for n in shape)
 
 
 def least_patches(sizes: tuple[int, ...]) -> int:
     """Patches that a covariance needs."""
-    return LEAST * (prod(sizes) - 1)
+    return (FEWEST if len(sizes) == 1 else LEAST) * (prod(sizes) - 1)
 
 
 class Patches:

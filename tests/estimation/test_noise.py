@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from scipy import ndimage
@@ -137,3 +138,14 @@ def test_offsets_leave_the_estimate_alone(offset):
     expected = estimate_noise_std(noisy, 2)
     moved = estimate_noise_std((noisy + offset).float(), 2)
     torch.testing.assert_close(moved.double(), expected, rtol=0.03, atol=0)
+
+
+@pytest.mark.parametrize("n", [128, 300, 1000])
+@pytest.mark.parametrize("period", [4, 8, 16, 32])
+def test_oscillations_of_signals_are_not_noise(n, period):
+    rng = np.random.default_rng(0)
+    clean = np.sin(2 * np.pi * np.arange(n) / period + 1)
+    noisy = clean + rng.normal(0, 0.02, (20, n))
+    found = estimate_noise_std(torch.from_numpy(noisy)[:, None], ndim=1)
+    assert 0.85 < float(found.median()) / 0.02 < 1.1
+    assert float(found.max()) < 1.3 * 0.02
