@@ -8,7 +8,14 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
-__all__ = ["Interval", "RandomState", "StrOptions", "check_parameters", "draw_seed"]
+__all__ = [
+    "Interval",
+    "RandomState",
+    "StrOptions",
+    "check_parameters",
+    "draw_seed",
+    "given",
+]
 
 RandomState = int | np.random.RandomState | None
 
@@ -29,3 +36,8 @@ def draw_seed(random_state: RandomState) -> int:
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0] >> 1)
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def given(**arguments):
+    """Arguments that are not None: overrides of methods need not know the others."""
+    return {name: value for name, value in arguments.items() if value is not None}

@@ -68,7 +68,7 @@ def run_restore(arguments) -> int:
             with _told_once(source):
                 _restore_file(restorer, source, target, noise, arguments.data_range)
         except (ValueError, OSError, MemoryError) as error:
-            problem = in_options(str(error)) or "there is not enough memory for it"
+            problem = _in_options(str(error)) or "there is not enough memory for it"
             print(f"skdeconv: {source}: {problem}", file=sys.stderr)
             failed += 1
         else:
@@ -86,14 +86,14 @@ def _told_once(source):
             yield
         finally:
             for words in dict.fromkeys(str(warning.message) for warning in told):
-                print(f"skdeconv: {source}: {in_options(words)}", file=sys.stderr)
+                print(f"skdeconv: {source}: {_in_options(words)}", file=sys.stderr)
 
 
-def in_options(words: str) -> str:
+def _in_options(words):
     """Say which option to pass where a message names a parameter."""
-    options = {"data_range": "--data-range", "noise_std": "--noise"}
-    names = "|".join(options)
-    return re.sub(rf"\b([Pp]ass )({names})\b", lambda m: m[1] + options[m[2]], words)
+    return re.sub(
+        r"\b([Pp]ass )(data_range|noise_std)\b", lambda m: m[1] + OWN[m[2]], words
+    )
 
 
 def _refusal(source, target, overwrite):

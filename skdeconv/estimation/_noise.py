@@ -103,7 +103,7 @@ def estimate_noise_std(
 
     noise_std, n_differences = _from_differences(x, mute, ndim)
     reliability = (n_differences / (2 * LEAST * PATCH_PIXELS)).clamp(max=0.5)
-    std, share, n_patches = _from_patches(x, mute, sizes)
+    std, share, n_patches = _from_patches(x, mute, sizes, least)
     enough = (n_patches >= least) & (min(sizes) > 1)
     # Not lower than its own chance error explains.
     upper = noise_std * (1 + 4 * n_differences.clamp_min(1).rsqrt())
@@ -200,10 +200,10 @@ def _at_most(size, x):
     return tuple(min(size, n) for n in x.shape[2:])
 
 
-def _from_patches(x, mute, sizes):
+def _from_patches(x, mute, sizes, least):
     """Estimates, the share of noise in the directions, and the number of patches."""
     places = [n - p + 1 for n, p in zip(x.shape[2:], sizes, strict=True)]
-    if x.shape[1] * prod(places) < least_patches(sizes) or min(sizes) == 1:
+    if x.shape[1] * prod(places) < least or min(sizes) == 1:
         return x.new_zeros(len(x)), x.new_zeros(len(x)), x.new_zeros(len(x))
     patches = Patches(x, mute, sizes)
     n, wanted = patches.rough.shape[1], LEAST * (prod(sizes) - 1)

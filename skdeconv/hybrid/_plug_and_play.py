@@ -210,9 +210,7 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
 
     def _denoise(self, x: Tensor, noise_std: Tensor, weight=None) -> Tensor:
         warn_of_outliers(x, self.psf_, self.data_range_, weight)
-        operator = self._operator()
-        if self.operator is not None:
-            operator, x, noise_std = as_strong_as_scenes(operator, x, noise_std)
+        operator, x, noise_std = as_strong_as_scenes(self._operator(), x, noise_std)
         if weight is None and isinstance(operator, Identity):
             return denoised(self.denoiser_, x, noise_std, self.data_range_)
         noise_std = believed_noise(noise_std, x, self.data_range_)

@@ -8,6 +8,7 @@ from typing import Any
 from sklearn.utils.metadata_routing import UNCHANGED, MetadataRequest
 
 from skdeconv._images import DTYPE_RANGES, as_images
+from skdeconv._params import given
 from skdeconv.metrics._psnr import image_psnr
 from skdeconv.metrics._ssim import ssim
 
@@ -39,8 +40,7 @@ class RoutedScorer:
 
 def predict(estimator, X, mask=None, psf=None):
     """Restore with a mask and PSFs, where there are any, also by a search's winner."""
-    beside = {"mask": mask, "psf": psf}
-    beside = {name: value for name, value in beside.items() if value is not None}
+    beside = given(mask=mask, psf=psf)
     if not beside:
         return estimator.predict(X)
     # A search does not pass on what it does not know.

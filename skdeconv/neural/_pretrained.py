@@ -11,12 +11,12 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from skdeconv._images import Images, Restored
-from skdeconv._params import Interval, RandomState, StrOptions
+from skdeconv._params import Interval, RandomState, StrOptions, given
 from skdeconv.neural._deconv import DeconvRestorer
 from skdeconv.neural._ensembles import mean_over_turns
 from skdeconv.neural._planes import as_planes, in_tiles, into_range
 from skdeconv.neural._weights import load_denoiser
-from skdeconv.restorers._base import DATA_RANGE, NDIM, given, hide
+from skdeconv.restorers._base import DATA_RANGE, NDIM, hide
 from skdeconv.restorers._denoiser import Denoiser
 from skdeconv.restorers._noise import NOISE_STD, check_noise_levels, denoise_stabilised
 from skdeconv.solvers._anscombe import anscombe, inverse_anscombe

@@ -20,7 +20,7 @@ from skdeconv._images import (
     check_images,
     is_table,
 )
-from skdeconv._params import Interval, check_parameters
+from skdeconv._params import Interval, check_parameters, given
 from skdeconv._ranges import refuse_mixed_units, resolve_data_range
 from skdeconv.metrics._psnr import image_psnr
 from skdeconv.operators import Blur, Gradient, Identity, LinearOperator
@@ -401,8 +401,3 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
 def hide(x: Tensor, weight: Tensor | None) -> Tensor:
     """Fill pixels of weight 0 with what is harmless."""
     return x if weight is None else fill_in(x, weight > 0)
-
-
-def given(**arguments):
-    """Arguments that are not None: overrides of methods need not know the others."""
-    return {name: value for name, value in arguments.items() if value is not None}

@@ -9,8 +9,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdeconv._companions import check_psf_fits
 from skdeconv._images import ImageBatch, Images, Restored, as_object_array
+from skdeconv._params import given
 from skdeconv.operators._psf import check_psf
-from skdeconv.restorers._base import given
 
 
 class VaryingPSFMixin:
