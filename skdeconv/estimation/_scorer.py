@@ -45,68 +45,72 @@ class _RiskScorer(RoutedScorer):
         ones = [np.ones(shape) for shape in images.shapes]
         weights = check_mask(ones if mask is None else mask, images).data
         operators, background = _model(steps, psf, len(images))
-        shown = [
-            _shown(x, operator, images)
-            for x, operator in zip(images.data, operators, strict=True)
+        trials = [
+            self._trial(*one, images)
+            for one in zip(images.data, weights, operators, strict=True)
         ]
-        weights = [w * s for w, s in zip(weights, shown, strict=True)]
-        data = [
-            _filled(x, w, images) for x, w in zip(images.data, weights, strict=True)
-        ]
-        levels = [self._level(x, images, w) for x, w in zip(data, weights, strict=True)]
-        signs, sizes, nudged = self._nudge(images, data, levels)
-        restored, moved = (predict(estimator, v, mask, psf) for v in (X, nudged))
-        scores = []
+        nudged = [trial.nudged for trial in trials]
+        if images.container == "stack":
+            nudged = np.stack(nudged)
+        answers = (predict(estimator, v, mask, psf) for v in (X, nudged))
         data_range = fitted_range(estimator) or 1.0
-        for x, operator, w, level, sign, size, a, b in zip(
-            data,
-            operators,
-            weights,
-            levels,
-            signs,
-            sizes,
-            restored,
-            moved,
-            strict=True,
-        ):
-            a, b = (_seen(v, operator, images) + background for v in (a, b))
-            frame = _frame(operator, images.ndim, w)
-            x, w, sign, a, b = (np.asarray(v, float)[frame] for v in (x, w, sign, a, b))
-            freedom = np.mean((sign * (b - a))[w > 0]) / size
-            misfit = np.average((x - a) ** 2, weights=w)
-            risk = misfit - level**2 + 2 * level**2 * freedom
-            least = max(LEAST * level**2, 1e-12 * data_range**2)
-            scores.append(-10 * np.log10(max(risk, least) / data_range**2))
+        scores = [
+            trial.score(
+                *(_seen(v, trial.operator, images) + background for v in pair),
+                images.ndim,
+                data_range,
+            )
+            for trial, *pair in zip(trials, *answers, strict=True)
+        ]
         return float(np.mean(scores))
 
-    def _level(self, image, images, weight):
-        if self.noise_std is not None:
-            return self.noise_std
-        x, weight = (_tensor(v, images) for v in (image, weight))
-        return float(estimate_noise_std(x, images.ndim, weight=weight))
+    def _trial(self, image, weight, operator, images):
+        """Nudge an image, along random signs."""
+        weight = weight * _shown(image, operator, images)
+        data = _filled(image, weight, images)
+        level = self.noise_std
+        if level is None:
+            x, known = (_tensor(v, images) for v in (data, weight))
+            level = float(estimate_noise_std(x, images.ndim, weight=known))
+        rng = np.random.default_rng(self.random_state)
+        planes = data.shape
+        if images.has_channels and np.all(data == data[..., :1]):
+            planes = (*planes[:-1], 1)  # grey, whose noise is one for all channels
+        sign = np.broadcast_to(rng.choice([-1.0, 1.0], planes), data.shape)
+        size = max(NUDGE * level, 1e-6 * np.ptp(data), 1e-12)
+        if data.dtype.kind in "iu":  # stays what it is, or units would be in doubt
+            info = np.iinfo(data.dtype)
+            moved = data + max(1.0, np.rint(size)) * sign
+            nudged = np.clip(moved, info.min, info.max).astype(data.dtype)
+            step = nudged - np.asarray(data, float)
+        else:
+            nudged, step = (data + size * sign).astype(data.dtype), size * sign
+        return _Trial(data, weight, operator, level, step, nudged)
 
-    def _nudge(self, images, data, levels):
-        """Random signs, their size, and the data moved by them, in kind."""
-        signs, sizes, nudged = [], [], []
-        for image, level in zip(data, levels, strict=True):
-            rng = np.random.default_rng(self.random_state)
-            planes = image.shape
-            if images.has_channels and np.all(image == image[..., :1]):
-                planes = (*planes[:-1], 1)  # grey, whose noise is one for all channels
-            sign = np.broadcast_to(rng.choice([-1.0, 1.0], planes), image.shape)
-            size = max(NUDGE * level, 1e-6 * np.ptp(image), 1e-12)
-            if image.dtype.kind in "iu":  # stays what it is, or units would be in doubt
-                info = np.iinfo(image.dtype)
-                size = max(1.0, np.rint(size))
-                moved = np.clip(image + size * sign, info.min, info.max)
-                sign = (moved - image) / size
-                moved = moved.astype(image.dtype)
-            else:
-                moved = (image + size * sign).astype(image.dtype)
-            signs.append(sign)
-            sizes.append(size)
-            nudged.append(moved)
-        return signs, sizes, np.stack(nudged) if images.container == "stack" else nudged
+
+@dataclass(frozen=True)
+class _Trial:
+    """An image, what is known of it, and a copy that is nudged by so much."""
+
+    data: np.ndarray
+    weight: np.ndarray
+    operator: LinearOperator | None
+    level: float
+    step: np.ndarray
+    nudged: np.ndarray
+
+    def score(self, answer, moved, ndim, data_range):
+        """Decibels of the risk of an answer, given that to the nudged data, too."""
+        frame = _frame(self.operator, ndim, self.weight)
+        arrays = (self.data, self.weight, self.step, answer, moved)
+        x, w, step, a, b = (np.asarray(v, float)[frame] for v in arrays)
+        known = w > 0
+        size = np.abs(self.step).max()
+        freedom = np.mean((step * (b - a))[known]) / size**2
+        misfit = np.average((x - a) ** 2, weights=w)
+        risk = misfit - self.level**2 + 2 * self.level**2 * freedom
+        least = max(LEAST * self.level**2, 1e-12 * data_range**2)
+        return -10 * np.log10(max(risk, least) / data_range**2)
 
 
 def _model(steps, psf, n_images) -> tuple[list[LinearOperator | None], float]:

@@ -12,11 +12,11 @@ from skdeconv.operators import LinearOperator
 from skdeconv.operators._scene import crop
 from skdeconv.solvers._data_steps import data_step
 from skdeconv.solvers._plug_and_play import (
-    COUPLING,
     RELAXATION,
     as_strong_as_scenes,
     back_project,
     believed_noise,
+    coupling_of,
     falling_levels,
 )
 
@@ -104,7 +104,7 @@ class Unrolling(nn.Module):
             y = y.float().contiguous()
             weight = weight.float() if weight.numel() else None
             operator, y, noise_std = as_strong_as_scenes(operator, y, noise_std.to(y))
-            levels, couplings = self._steps(noise_std, y)
+            levels, couplings = self._steps(noise_std, y, operator)
             step = data_step(y, operator, weight)
             z, seen = back_project(y, operator, weight)
             stride = torch.where(seen, 1.0, RELAXATION)
@@ -117,11 +117,11 @@ class Unrolling(nn.Module):
             z = scene + stride * (denoised - scene)
         return crop(denoised, operator)
 
-    def _steps(self, noise_std, y):
+    def _steps(self, noise_std, y, operator):
         """Levels and couplings of all turns, of shape (batch, max_iter)."""
         noise_std = believed_noise(noise_std, y)
         levels = falling_levels(noise_std, len(self.levels), y)
-        couplings = COUPLING * (noise_std[:, None] / levels).square()
+        couplings = coupling_of(operator) * (noise_std[:, None] / levels).square()
         return (
             levels * (HASTE * self.levels).exp(),
             couplings * (HASTE * self.couplings).exp(),

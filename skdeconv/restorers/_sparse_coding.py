@@ -1,7 +1,6 @@
 """Restoration by sparse representation."""
 
 from itertools import starmap
-from math import prod
 from numbers import Integral, Real
 
 import numpy as np
@@ -35,21 +34,12 @@ from skdeconv.restorers._parts import typical_parts
 from skdeconv.restorers._strength import Choice, StrengthMixin, batches, for_copies
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import sparse_deconvolve, sparse_denoise, sparse_invert
-from skdeconv.solvers._patches import clip_patch_size, sample_patches
-from skdeconv.solvers._sparse_coding import (
-    GAIN,
-    cosines,
-    overcomplete_dct,
-    refine_dictionary,
-)
-
-# Patches that a dictionary is learned from.
-N_PATCHES = 40_000
+from skdeconv.solvers._patches import clip_patch_size
+from skdeconv.solvers._sparse_coding import learn_dictionary
 
 # Iterations that are enough to compare strengths, which differ by so much at first;
 # pixels of images that are restored at once.
 BRIEF, RATIO, TOGETHER = 30, 2.0, 2**14
-
 
 # The same for any operator, at first and from one strength to the next.
 COLD, WARM = 30, 10
@@ -277,7 +267,8 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
             self._patch = clip_patch_size(self.patch_size, smallest)
             clean = [y[0] for y in target.images(images.float_dtype)]
             level = torch.full((len(clean),), self.noise_std_).to(clean[0])
-            self.dictionary_ = self._learn(clean, level, self._patch).cpu().numpy()
+            atoms = self._learn(clean, level, self._patch)
+            self.dictionary_ = atoms.cpu().numpy()
 
     def _noise_levels(self, images, target, weights):
         if self.noise_std != "auto":
@@ -394,6 +385,12 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
             return denoise_stabilised(self._denoise, x, self.data_range_)
         return self._denoise(x, self._level(x, noise_std))
 
+    def _learn(self, images, noise_std, size):
+        random = np.random.default_rng(self._seed)
+        return learn_dictionary(
+            images, noise_std, random, patch_size=size, n_components=self.n_components
+        )
+
     def _denoise(self, x, level):
         shape = tuple(x.shape[2:])
         if self.dictionary_ is not None:
@@ -413,22 +410,3 @@ class SparseCodingRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
             atoms = self._learn([image[0]], std, size)
             restored.append(sparse_denoise(image, std, atoms, patch_size=size).x)
         return torch.cat(restored)
-
-    def _learn(self, images, noise_std, size):
-        """Learn a dictionary on patches of images ``(channels, *spatial)``.
-
-        The tolerance of the codes is that of the noise they will be used against, not
-        of the noise that the images have.
-        """
-        random = np.random.default_rng(self._seed)
-        share = -(-N_PATCHES // len(images))
-        signals, tol = [], []
-        for image, std in zip(images, noise_std, strict=True):
-            rotation = cosines(len(image), len(image)).to(image)
-            planes = torch.einsum("kc,c...->k...", rotation, image)
-            patches = sample_patches(planes, size, share, random)
-            signals.append(patches - patches.mean(1, keepdim=True))
-            tol.append((GAIN * std).square().expand(len(patches)) * prod(size))
-        signals = torch.cat(signals)
-        start = overcomplete_dct(size, self.n_components).to(signals)
-        return refine_dictionary(start, signals, torch.cat(tol))

@@ -2,17 +2,22 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from scipy.optimize import brentq
 from torch import Tensor
 
 from skdeconv.operators import Blur, Identity, LinearOperator
 from skdeconv.operators._filling import fill_in
 from skdeconv.operators._pointwise import Scale
+from skdeconv.operators._scene import masked_last
 from skdeconv.solvers._data_steps import data_step, unmask
 from skdeconv.solvers._result import SolverResult
 
-# Weight of the denoised image against the data, for equal noise levels.
-COUPLING = 0.23
+# Weight of the denoised image against the data, for equal noise levels. Behind a blur
+# it is what lets through this part of the noise, between these bounds; a spectrum is
+# looked at in so many waves along an axis at least.
+COUPLING, PASSED, LOOSEST, TIGHTEST, WAVES = 0.23, 0.57, 0.03, 0.5, 32
 
 # Level that the denoiser is told first, and the least noise that is believed, as parts
 # of the range, or of what is used of it.
@@ -61,7 +66,8 @@ def plug_and_play(
         \qquad z_k = D(x_k, \sigma_k),
         \qquad \mu_k = \lambda \sigma^2 / \sigma_k^2
 
-    for falling levels :math:`\sigma_k` and :math:`\lambda = 0.23` [1]_. Pixels of which
+    for falling levels :math:`\sigma_k`, with :math:`\lambda = 0.23` [1]_ or, behind a
+    blur, what lets a certain part of the noise through a data step. Pixels of which
     the data tell nothing go on 1.9 times as far as the denoiser says, but at the end.
 
     Parameters
@@ -102,8 +108,9 @@ def plug_and_play(
     stride = torch.where(seen, 1.0, RELAXATION)
     low, high = z.flatten(1).aminmax(dim=1)
     sound = torch.ones(len(y), dtype=torch.bool, device=y.device)
+    weakest = coupling_of(operator)
     for turn, level in enumerate(levels.unbind(1)):
-        coupling = COUPLING * (noise_std / level).square()
+        coupling = weakest * (noise_std / level).square()
         x = step(z, coupling[each])
         denoised, size = _bounded(x, denoise(x, level, turn), BOUND * level)
         sound = sound & (size <= BOUND * level)
@@ -113,6 +120,31 @@ def plug_and_play(
     sound = sound & (depth <= DEEPEST * (high - low) + level)
     converged = sound[:, None].expand(y.shape[:2])
     return SolverResult(denoised, levels.shape[1], converged)
+
+
+def coupling_of(operator: LinearOperator) -> float:
+    r"""Weight of the denoised image against the data, for equal noise levels.
+
+    A data step behind a blur amplifies the noise of what the blur has weakened, and
+    passes the root mean square of :math:`|h| / (|h|^2 + \lambda)`. The denoiser should
+    always meet about as much: wide blurs without zeros leave few waves that are
+    amplified, and want a weaker coupling than kernels of shaken cameras.
+    """
+    operator, _ = masked_last(operator)
+    if not isinstance(operator, Blur):
+        return COUPLING
+    grid = [max(WAVES, 2 * k) for k in operator.psf.shape]
+    gain = np.abs(np.fft.fftn(operator.psf, grid)) ** 2
+
+    def excess(octave):
+        return np.sqrt(np.mean(gain / (gain + 2**octave) ** 2)) - PASSED
+
+    low, high = np.log2([LOOSEST, TIGHTEST])
+    if excess(low) <= 0:
+        return LOOSEST
+    if excess(high) >= 0:
+        return TIGHTEST
+    return 2 ** brentq(excess, low, high, xtol=1e-3)
 
 
 def believed_noise(noise_std: Tensor, y: Tensor, data_range: float = 1.0) -> Tensor:

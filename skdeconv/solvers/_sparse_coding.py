@@ -2,11 +2,12 @@
 
 from math import ceil, prod
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from skdeconv.solvers._patches import add_patches, extract_patches
+from skdeconv.solvers._patches import add_patches, extract_patches, sample_patches
 from skdeconv.solvers._result import SolverResult
 
 # Signals that are pursued together: the widest array then stays below 150 MB.
@@ -14,6 +15,9 @@ CHUNK = 8192
 
 # Residual that a code may leave, in norms of the expected noise.
 GAIN = 1.15
+
+# Patches that a dictionary is learned from.
+N_PATCHES = 40_000
 
 
 def cosines(n_samples: int, n_frequencies: int) -> Tensor:
@@ -178,6 +182,47 @@ def refine_dictionary(
         fresh = used[:, None] & (norm > 0)
         dictionary = torch.where(fresh, fitted / norm.where(fresh, 1.0), dictionary)
     return dictionary
+
+
+def learn_dictionary(
+    images: list[Tensor],
+    noise_std: Tensor,
+    random: np.random.Generator,
+    *,
+    patch_size: tuple[int, ...],
+    n_components: int,
+) -> Tensor:
+    """Learn a dictionary on patches of images, starting from cosine waves.
+
+    Parameters
+    ----------
+    images : list of Tensor of shape (channels, *spatial)
+        Images of any size.
+    noise_std : Tensor of shape (n_images,)
+        Noise that the atoms will be used against, which is not that of clean images.
+    random : numpy.random.Generator
+        Draws the patches.
+    patch_size : tuple of int
+        Length of the patches along every axis.
+    n_components : int
+        Number of atoms.
+
+    Returns
+    -------
+    dictionary : Tensor of shape (n_components, n_features)
+        Atoms of unit norm.
+    """
+    share = -(-N_PATCHES // len(images))
+    signals, tol = [], []
+    for image, std in zip(images, noise_std, strict=True):
+        rotation = cosines(len(image), len(image)).to(image)
+        planes = torch.einsum("kc,c...->k...", rotation, image)
+        patches = sample_patches(planes, patch_size, share, random)
+        signals.append(patches - patches.mean(1, keepdim=True))
+        tol.append((GAIN * std).square().expand(len(patches)) * prod(patch_size))
+    signals = torch.cat(signals)
+    start = overcomplete_dct(patch_size, n_components).to(signals)
+    return refine_dictionary(start, signals, torch.cat(tol))
 
 
 def sparse_denoise(

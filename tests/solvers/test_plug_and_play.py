@@ -5,9 +5,19 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from skdeconv.operators import Blur, Downsample, Identity, Mask
+from skdeconv.operators import Blur, Downsample, Identity, Mask, motion_psf
 from skdeconv.solvers import _plug_and_play, plug_and_play
-from skdeconv.solvers._plug_and_play import BOUND, COUPLING, SETTLED, back_project
+from skdeconv.solvers._data_steps import data_step
+from skdeconv.solvers._plug_and_play import (
+    BOUND,
+    COUPLING,
+    LOOSEST,
+    PASSED,
+    SETTLED,
+    TIGHTEST,
+    back_project,
+    coupling_of,
+)
 
 STD = torch.tensor([0.02, 0.05], dtype=torch.float64)
 LEVELS = torch.tensor([[0.2, 0.06, 0.02], [0.3, 0.12, 0.05]], dtype=torch.float64)
@@ -36,6 +46,31 @@ def run(y, operator, denoise=smoothed, levels=LEVELS, **options):
     )
 
 
+def gaussian_psf(std, size=25):
+    offset = np.arange(size) - size // 2
+    psf = np.exp(-(offset[:, None] ** 2 + offset**2) / (2 * std**2))
+    return psf / psf.sum()
+
+
+@pytest.mark.parametrize("psf", [gaussian_psf(1.2), motion_psf(9, angle=30)])
+def test_a_coupling_lets_a_part_of_the_noise_through(psf):
+    coupling = coupling_of(Blur(psf))
+    noise = torch.randn(1, 1, 256, 256, generator=torch.Generator().manual_seed(0))
+    step = data_step(noise, Blur(psf, "periodic"))
+    passed = step(torch.zeros_like(noise), coupling).std()
+    assert passed == pytest.approx(PASSED, rel=0.03)
+
+
+def test_couplings():
+    assert coupling_of(Blur(gaussian_psf(1.6))) < 0.1
+    assert coupling_of(Blur(gaussian_psf(9.0, 81))) == LOOSEST
+    assert coupling_of(Blur(np.ones((1, 1)))) == TIGHTEST
+    assert coupling_of(Downsample(2)) == coupling_of(Identity()) == COUPLING
+    blur = Blur(motion_psf(9), "reflect")
+    masked = Mask(np.ones((8, 8))) @ blur
+    assert coupling_of(masked) == coupling_of(blur) > 0.15
+
+
 def test_denoising_by_hand():
     y = random_images((8, 9))
     z = y
@@ -56,7 +91,7 @@ def test_deblurring_by_hand(n_turns):
     A = operator(basis).flatten(1).T
     z = operator.adjoint(y)
     for turn, level in enumerate(LEVELS.T[:n_turns]):
-        mu = COUPLING * (STD / level) ** 2
+        mu = coupling_of(operator) * (STD / level) ** 2
         system = A.T @ A + mu[:, None, None, None] * torch.eye(72, dtype=y.dtype)
         force = y.flatten(2) @ A + mu[:, None, None] * z.flatten(2)
         x = torch.linalg.solve(system, force[..., None]).reshape(z.shape)
