@@ -22,8 +22,8 @@ observed, truth = degrade.pair(camera)
 
 # %%
 # Without the truth, the strength is chosen for each image by itself: for the Wiener
-# filter by the expected squared error, which follows from the blur, the noise and the
-# spectrum of the image. ``alpha_`` holds the choices, ``path_`` what was looked at.
+# filter by Stein's estimate of the error, near the strength that blur, noise and
+# spectrum suggest. ``alpha_`` holds the choices, ``path_`` what was looked at.
 blind = WienerRestorer(psf, data_range=255).fit(observed)
 print(blind.criterion_, blind.alpha_)
 

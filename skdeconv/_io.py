@@ -1,6 +1,7 @@
 """Image files: read whole or when they are looked at, written so that none is half."""
 
 import os
+import re
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable
@@ -18,6 +19,9 @@ TIFF = {".tif", ".tiff"}
 
 # Grey, colours, and those that tifffile brings to RGB; Pillow knows the others.
 PLAIN = {1, 2, 6}
+
+# Bits of a byte, more of which Pillow does not turn round.
+BITS = 8
 
 # Formats whose frames are as many pictures; others have previews, layers and the like.
 FRAMES = {"AVIF", "GIF", "PNG", "TIFF", "WEBP"}
@@ -217,8 +221,9 @@ def _read(path):
     if image.mode in ("LA", "RGBA"):
         colours = pixels[..., 0] if image.mode == "LA" else pixels[..., :3]
         return Picture(colours, pixels[..., -1], metadata)
-    if pixels.dtype == np.int32:  # Pillow's mode I, from older 16-bit files
-        pixels = pixels.astype(np.uint16)
+    low, high = (pixels.min(), pixels.max()) if pixels.size else (0, 0)
+    if pixels.dtype == np.int32 and low >= 0 and high <= np.iinfo(np.uint16).max:
+        pixels = pixels.astype(np.uint16)  # Pillow's mode I, from older 16-bit files
     return Picture(pixels, None, metadata)
 
 
@@ -230,20 +235,35 @@ def _read_otherwise(path):
 
 def _refuse_deep_colour(path, image):
     """Pillow reads 16-bit colours as 8 bits without a word."""
+    deep = False
     if image.format == "PNG" and image.mode in ("RGB", "RGBA", "LA"):
         with open(path, "rb") as file:
-            header = file.read(25)
-        if header[24] == 16:
-            raise _NotWhole(
-                "a PNG with 16 bits per colour would lose half of them; save it as TIFF"
-            )
+            deep = file.read(25)[24] == 16
+    elif image.format == "PPM" and image.mode == "RGB":
+        with open(path, "rb") as file:
+            header = re.sub(rb"#[^\n]*\n", b" ", file.read(2**12))
+        deep = int(header.split(maxsplit=4)[3]) > np.iinfo(np.uint8).max
+    if deep:
+        raise _NotWhole(
+            f"a {image.format} with 16 bits per colour would lose half of them; save "
+            "it as TIFF"
+        )
 
 
 def _read_tiff(path):
     with tifffile.TiffFile(path) as file:
         page = file.pages[0]
         if page.photometric not in PLAIN:  # palettes, inks, negatives
-            raise ValueError(f"its colours are {page.photometric.name}; save it as RGB")
+            colours = f"its colours are {page.photometric.name}; save it as RGB"
+            # Pillow turns negatives round, but for those of more than 8 bits.
+            deep = page.photometric == 0 and page.bitspersample > BITS
+            raise _NotWhole(colours) if deep else ValueError(colours)
+        bands, opaque = page.samplesperpixel, not set(page.extrasamples) & {1, 2}
+        if bands > 3 + (not opaque) or (bands == 2 and opaque):
+            raise _NotWhole(
+                f"it has {bands} bands, and they are not grey or RGB with an opacity "
+                "that is marked as such; save them as pages"
+            )
         pixels = _pages(file)
         metadata = {}
         # tifffile notes shapes of its own where there is no description.
@@ -287,14 +307,16 @@ def _pages(file):
     return np.stack(pixels) if len(pixels) > 1 else pixels[0]
 
 
-def destination(path) -> Path:
+def destination(path, name="path") -> Path:
     """A path to which a file can be written; raises OSError for one that is none."""
     path = Path(path)
     if path.is_dir():
-        raise IsADirectoryError(f"path must be a file, but {str(path)!r} is a folder.")
+        raise IsADirectoryError(
+            f"{name} must be a file, but {str(path)!r} is a folder."
+        )
     if not path.parent.is_dir():
         raise FileNotFoundError(
-            f"path must lie in a folder, but there is no {str(path.parent)!r}."
+            f"{name} must lie in a folder, but there is no {str(path.parent)!r}."
         )
     return path
 

@@ -1,5 +1,7 @@
 """The span of intensities: what fixes it, and what it must not be mixed with."""
 
+from numbers import Real
+
 import numpy as np
 
 from skdeconv._images import DTYPE_RANGES, ImageBatch
@@ -99,3 +101,11 @@ def extrema(
         pairs = zip(batch.data, weights.data, strict=True)
         parts = [np.asarray(image)[weight > 0] for image, weight in pairs]
     return min(float(p.min()) for p in parts), max(float(p.max()) for p in parts)
+
+
+def check_data_range(data_range) -> float:
+    """Refuse a span that is not a positive number."""
+    real = isinstance(data_range, Real) and not isinstance(data_range, bool)
+    if not real or not 0 < data_range < float("inf"):
+        raise ValueError(f"data_range must be a positive number, got {data_range!r}.")
+    return float(data_range)

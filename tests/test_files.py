@@ -157,3 +157,33 @@ def test_tiff_is_turned_upright(tmp_path, orientation, mode):
     image.getexif()[0x112] = orientation
     upright = np.asarray(ImageOps.exif_transpose(image))
     assert np.array_equal(read_picture(tmp_path / "x.tif").pixels, upright)
+
+
+def test_signed_pixels_keep_their_sign(tmp_path):
+    low = np.array([[-1000, 5], [7, 70000]], np.int32)
+    Image.fromarray(low).save(tmp_path / "signed.tif", compression="tiff_lzw")
+    assert np.array_equal(read_picture(tmp_path / "signed.tif").pixels, low)
+
+
+@pytest.mark.parametrize("bands", [2, 4, 5])
+def test_bands_are_no_opacity(tmp_path, bands):
+    pixels = np.zeros((6, 7, bands), np.uint8)
+    photometric = "rgb" if bands == 4 else "minisblack"
+    tifffile.imwrite(
+        tmp_path / "bands.tif", pixels, photometric=photometric, planarconfig="contig"
+    )
+    with pytest.raises(ValueError, match=f"has {bands} bands"):
+        read_picture(tmp_path / "bands.tif")
+
+
+def test_deep_files_that_would_lose_bits(tmp_path):
+    deep = np.arange(36, dtype=">u2").reshape(3, 4, 3)
+    header = b"P6\n# a comment\n4 3\n65535\n"
+    (tmp_path / "deep.ppm").write_bytes(header + deep.tobytes())
+    with pytest.raises(ValueError, match="a PPM with 16 bits per colour"):
+        read_picture(tmp_path / "deep.ppm")
+    (tmp_path / "plain.ppm").write_bytes(b"P6 4 3 255 " + bytes(36))
+    assert read_picture(tmp_path / "plain.ppm").pixels.shape == (3, 4, 3)
+    tifffile.imwrite(tmp_path / "negative.tif", deep[..., 0], photometric="miniswhite")
+    with pytest.raises(ValueError, match="MINISWHITE"):
+        read_picture(tmp_path / "negative.tif")

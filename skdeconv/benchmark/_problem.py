@@ -39,6 +39,11 @@ def pose(degradation, images, test_images, names, data_range, metrics, seed):
     """Degrade training and test images, each with noise of its own."""
     degradation = clone(degradation).set_params(random_state=seed)
     degradation._check_steps()
+    if degradation._factor() != 1:
+        raise ValueError(
+            "degradations must keep the size of the images, which methods are compared "
+            f"pixel by pixel with; got {degradation!r}."
+        )
     ndim = degradation._n_spatial()
     clean = check_images(images, ndim=ndim, name="images")
     test = check_images(test_images, ndim=ndim, name="test_images")

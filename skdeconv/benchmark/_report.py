@@ -146,7 +146,7 @@ def _table_row(record, labels, columns):
 def _cell(record, column):
     key, _, _, spec = column
     if spec != "difference":
-        return _number(record[key], spec)
+        return _number(record.get(key, math.nan), spec)
     if record["best"]:
         return "best"
     low, high = record["difference_low"], record["difference_high"]

@@ -126,6 +126,7 @@ def _add_restore(commands):
     command.add_argument(
         "--set",
         nargs="+",
+        action="extend",
         default=[],
         metavar="NAME=VALUE",
         help="parameters of the restorer, such as alpha=0.01",

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Generator, Tensor
 
-from skdeconv.degradations._mixed_noise import check_data_range
+from skdeconv._ranges import check_data_range
 from skdeconv.degradations._noise import Noise
 
 

@@ -143,6 +143,8 @@ class Degradation(TransformerMixin, BaseEstimator):
     def pair(self, X: Images) -> tuple[Restored, Restored]:
         """Simulate with real borders: light from outside the frame leaks in.
 
+        Only a ``Downsample`` mirrors the image at its border, as those who restore do.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, *spatial[, n_channels]) or list of images

@@ -5,6 +5,7 @@ from numbers import Real
 import torch
 from torch import Generator, Tensor
 
+from skdeconv._ranges import check_data_range
 from skdeconv.degradations._noise import GaussianNoise, Noise, PoissonNoise
 from skdeconv.degradations._strengths import Strength, show_strength
 
@@ -110,10 +111,3 @@ class SaltAndPepperNoise(Noise):
         dice = torch.rand(x.shape, device=x.device, generator=generator)
         struck = torch.where(dice < self.fraction / 2, self.data_range, 0.0)
         return torch.where(dice < self.fraction, struck.to(x), x)
-
-
-def check_data_range(data_range) -> float:
-    """Refuse a span that is not a positive number."""
-    if not isinstance(data_range, Real) or not 0 < data_range < float("inf"):
-        raise ValueError(f"data_range must be a positive number, got {data_range!r}.")
-    return float(data_range)

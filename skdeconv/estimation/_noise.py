@@ -20,6 +20,9 @@ from skdeconv.estimation._patches import (
 
 MEDIAN_OF_NORMAL = 0.6744897501960817  # of |z| for a standard normal z
 
+# Differences along one axis meet texture more often, and are not relied on.
+ALONG_ONE = 0.25
+
 # Share of the patches that are smooth.
 SMOOTH = 0.05
 
@@ -50,7 +53,8 @@ def estimate_noise_std(
     The median magnitude of second differences along every axis, over the smoothest
     quarter of the image [3]_, is a second estimate, and the only one where patches are
     few. Texture makes both too large: the smaller counts,
-    raised by what its chance error may be.
+    raised by what its chance error may be. Where missing pixels leave no window whole,
+    differences along one axis, of two pixels if need be, are all there is.
 
     Pixels that are clipped or lie in a constant region say nothing about the noise and
     are left out, unless constant regions are all there is. Of images of more than two
@@ -103,6 +107,14 @@ def estimate_noise_std(
 
     noise_std, n_differences = _from_differences(x, mute, ndim)
     reliability = (n_differences / (2 * LEAST * PATCH_PIXELS)).clamp(max=0.5)
+    for orders in _along_one_axis(x.shape[2:]):
+        if weight is None or (n_differences > 0).all():
+            break
+        other, n = _from_differences(x, mute, ndim, orders)
+        first = (n_differences == 0) & (n > 0)
+        noise_std = torch.where(first, other, noise_std)
+        n_differences = torch.where(first, n, n_differences)
+        reliability = torch.where(first, ALONG_ONE, reliability)
     std, share, n_patches = _from_patches(x, mute, sizes, least)
     enough = (n_patches >= least) & (min(sizes) > 1)
     # Not lower than its own chance error explains.
@@ -171,10 +183,18 @@ def _noiseless(x, flat):
     return several & (grey.float().mean(1) > 0.25)
 
 
-def _from_differences(x, mute, ndim):
+def _along_one_axis(shape):
+    """Orders of differences along each axis by itself, the higher ones first."""
+    for order in (2, 1):
+        for axis, n in enumerate(shape):
+            if n > order:
+                yield [order if i == axis else 0 for i in range(len(shape))]
+
+
+def _from_differences(x, mute, ndim, orders=None):
     """Estimates, and the number of differences they could choose from."""
     axes = range(-ndim, 0)
-    orders = [min(2, n - 1) for n in x.shape[2:]]
+    orders = orders or [min(2, n - 1) for n in x.shape[2:]]
     detail = x
     for axis, order in zip(axes, orders, strict=True):
         detail = torch.diff(detail, n=order, dim=axis)

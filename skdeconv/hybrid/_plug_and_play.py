@@ -241,7 +241,7 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
 
     def _turns(self, x, operator, noise_std, weight):
         """Scenes, and which of them the turns have settled on."""
-        views = list(islice(cycle(turns(x.ndim - 2)), self.max_iter))
+        views = list(islice(cycle(turns(x.ndim - 2)), self.n_iter_))
 
         def denoise(scene, level, k):
             turn, turn_back = views[k]

@@ -3,6 +3,7 @@
 import numpy as np
 
 from skdeconv._images import Images, check_images
+from skdeconv._ranges import check_data_range
 
 # A perfect image would score infinity, which breaks means: the relative squared error
 # counts as at least this, so no image scores more than 120 dB.
@@ -17,8 +18,7 @@ def check_pair(y_true, y_pred, data_range, ndim, reduction):
     """Validate the arguments that all metrics share; give two batches of images."""
     if reduction not in ("mean", "none"):
         raise ValueError(f"reduction must be 'mean' or 'none', got {reduction!r}.")
-    if not (np.isscalar(data_range) and np.isfinite(data_range) and data_range > 0):
-        raise ValueError(f"data_range must be a positive number, got {data_range!r}.")
+    check_data_range(data_range)
     true = check_images(y_true, ndim=ndim, name="y_true")
     pred = check_images(y_pred, ndim=ndim, name="y_pred")
     shapes = [[image.shape for image in batch.data] for batch in (true, pred)]

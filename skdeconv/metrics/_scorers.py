@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 from sklearn.utils.metadata_routing import UNCHANGED, MetadataRequest
 
 from skdeconv._images import DTYPE_RANGES, as_images
 from skdeconv._params import given
+from skdeconv._ranges import check_data_range
 from skdeconv.metrics._psnr import image_psnr
 from skdeconv.metrics._ssim import ssim
 
@@ -61,8 +63,16 @@ class _ImageScorer(RoutedScorer):
 
 
 def _mean_psnr(y_true, y_pred, *, data_range):
-    # The estimator has checked the images, of whatever number of axes.
-    return float(image_psnr(as_images(y_true)[0], y_pred, data_range).mean())
+    # The estimator has checked its images, of whatever number of axes; signals may have
+    # one number each.
+    true = as_images(y_true)[0]
+    shapes = [(np.shape(a), np.shape(b)) for a, b in zip(true, y_pred, strict=True)]
+    if wrong := [pair for pair in shapes if pair[0] != pair[1] and pair[0]]:
+        raise ValueError(
+            "y must have the shapes of the restored images, got an image of "
+            f"{wrong[0][0]} for {wrong[0][1]}."
+        )
+    return float(image_psnr(true, y_pred, data_range).mean())
 
 
 def _dtype_range(y):
@@ -107,6 +117,11 @@ def make_psnr_scorer(data_range: float | None = None) -> Callable:
         `mask` to it if ``enable_metadata_routing`` is on, and after
         ``scorer.set_score_request(psf=True)`` PSFs. All pixels count, as in ``score``.
 
+    Raises
+    ------
+    ValueError
+        If `data_range` is no positive number.
+
     See Also
     --------
     make_ssim_scorer : The same for the structural similarity.
@@ -116,7 +131,7 @@ def make_psnr_scorer(data_range: float | None = None) -> Callable:
     >>> from skdeconv.metrics import make_psnr_scorer
     >>> scorer = make_psnr_scorer(data_range=255)
     """
-    return _ImageScorer(_mean_psnr, data_range)
+    return _ImageScorer(_mean_psnr, _range(data_range))
 
 
 def make_ssim_scorer(data_range: float | None = None, *, ndim: int = 2) -> Callable:
@@ -139,6 +154,11 @@ def make_ssim_scorer(data_range: float | None = None, *, ndim: int = 2) -> Calla
         `mask` to it if ``enable_metadata_routing`` is on, and after
         ``scorer.set_score_request(psf=True)`` PSFs. All pixels count, as in ``score``.
 
+    Raises
+    ------
+    ValueError
+        If `data_range` is no positive number.
+
     See Also
     --------
     make_psnr_scorer : The same for the peak signal-to-noise ratio.
@@ -148,7 +168,11 @@ def make_ssim_scorer(data_range: float | None = None, *, ndim: int = 2) -> Calla
     >>> from skdeconv.metrics import make_ssim_scorer
     >>> scorer = make_ssim_scorer(data_range=255)
     """
-    return _ImageScorer(partial(ssim, ndim=ndim), data_range)
+    return _ImageScorer(partial(ssim, ndim=ndim), _range(data_range))
+
+
+def _range(data_range):
+    return None if data_range is None else check_data_range(data_range)
 
 
 psnr_scorer = make_psnr_scorer()

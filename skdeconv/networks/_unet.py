@@ -1,6 +1,7 @@
 """Compact U-Net with a ConvTranspose decoder."""
 
 from itertools import pairwise
+from numbers import Integral
 
 import torch
 from torch import Tensor, nn
@@ -109,11 +110,11 @@ class UNet(nn.Module):
         super().__init__()
         self.ndim, self.upscale, self.noise_map = ndim, upscale, noise_map
         conv, conv_transpose = CONV[ndim], CONV_TRANSPOSE[ndim]
-        if isinstance(width, int):
+        if isinstance(width, Integral):
             width = (width, 2 * width, max(1, round(8 * width / 3)))
         widths = tuple(width)
         self.multiple = 2 ** len(widths)
-        if isinstance(n_blocks, int):
+        if isinstance(n_blocks, Integral):
             n_blocks = (n_blocks,) * len(widths)
         if len(n_blocks) != len(widths):
             raise ValueError(

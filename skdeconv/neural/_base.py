@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import GradientNormClipping
 from torch import Tensor
 
 from skdeconv._images import Images
@@ -167,27 +168,37 @@ class NetworkRestorer(BuildingMixin, MaterialMixin, KeepingMixin, BaseRestorer):
 
     def _fit(self, images, target, weights=None):
         kept = hasattr(self, "net_") and self._built_of["channels"] == images.n_channels
+        restart = not (self.warm_start and kept)
+        checkpoint = None
+        if self.checkpoint is not None:
+            if restart:
+                belongs_to = self._belongings(images, target, weights)
+                checkpoint = Checkpoint(self.checkpoint, belongs_to)
+            else:
+                warn_caller(
+                    "checkpoint keeps trainings that begin anew; this one goes on with "
+                    "the network of the last fit, and is not kept.",
+                    UserWarning,
+                )
         self._train(
             images,
             target,
             weights,
             epochs=self.max_epochs,
             schedule=self.lr_schedule,
-            restart=not (self.warm_start and kept),
+            restart=restart,
+            checkpoint=checkpoint,
         )
 
-    def _train(self, images, target, weights, *, epochs, schedule, restart):
+    def _train(
+        self, images, target, weights, *, epochs, schedule, restart, checkpoint=None
+    ):
         self._check_sense(images, target, weights)
-        checkpoint = Checkpoint(None, {})
+        checkpoint = checkpoint or Checkpoint(None, {})
         if restart:
-            if self.checkpoint is not None:
-                belongs_to = self._belongings(images, target, weights)
-                checkpoint = Checkpoint(self.checkpoint, belongs_to)
             if checkpoint.seed is None:
                 checkpoint.seed = draw_seed(self.random_state)
-            self._rng = np.random.default_rng(checkpoint.seed)
-            # Apart, so that patches are the same however epochs are split into calls.
-            self._torch_rng = self._rng.spawn(1)[0]
+            self._sow(checkpoint.seed)
             self._masked = weights is not None
         seen, judged = self._training_images(images, target, weights)
         train, held_out = self._split(len(images), judged is not None)
@@ -235,19 +246,31 @@ class NetworkRestorer(BuildingMixin, MaterialMixin, KeepingMixin, BaseRestorer):
         probe = self._check_module(dataset) if restart else None
         seed = int(self._torch_rng.integers(2**31))
         with local_seed(seed, device), self._unfitted_on_error():
-            interrupted = self.net_.train(dataset, epochs)
-            # The loss of the last step does not know what that step did.
-            if probe is not None and not self._answers(probe).isfinite().all():
-                raise ValueError(
-                    "training diverged: the network answers what is not finite after "
-                    f"its last step; lower lr (here {self.lr:g}) or check the data."
-                )
+            try:
+                interrupted = self.net_.train(dataset, epochs)
+                # The loss of the last step does not know what that step did.
+                if probe is not None and not self._answers(probe).isfinite().all():
+                    raise ValueError(
+                        "training diverged: the network answers what is not finite "
+                        f"after its last step; lower lr (here {self.lr:g}) or check "
+                        "the data."
+                    )
+            except BaseException:
+                del self.net_  # what broke is nothing to go on from
+                raise
         if interrupted:
             warn_caller(
                 f"Training was interrupted in epoch {self.n_iter_} of {epochs}; the "
                 "model trained so far is kept.",
                 ConvergenceWarning,
             )
+
+    def _sow(self, seed: int) -> None:
+        """Start all that is drawn at random from a seed."""
+        self._rng = np.random.default_rng(seed)
+        # Apart, so that patches are the same however epochs are split into calls.
+        self._torch_rng, splitting = self._rng.spawn(2)
+        self._split_seed = int(splitting.integers(2**31))
 
     # What subclasses may change.
 
@@ -288,6 +311,7 @@ class NetworkRestorer(BuildingMixin, MaterialMixin, KeepingMixin, BaseRestorer):
             ("learning_rate", LearningRate(schedule, steps, self.max_time)),
             ("divergence", Divergence()),
             ("terms", Terms()),
+            ("clipping", GradientNormClipping(self.max_grad_norm)),
             ("progress", Progress(steps, shown=self.verbose == 1)),
             ("checkpoint", checkpoint or Checkpoint(None, {})),
         ]

@@ -5,7 +5,7 @@ from collections import Counter
 
 import torch
 from sklearn.base import clone
-from skorch.callbacks import GradientNormClipping, LRScheduler, PrintLog
+from skorch.callbacks import LRScheduler, PrintLog
 from torch import nn
 
 from skdeconv.networks import (
@@ -118,7 +118,15 @@ class BuildingMixin:
 
     def _network_parameters(self):
         """What a network is built of, and cannot be changed by training on."""
-        names = ("module", "criterion", "optimizer", "device", "precision", "compile")
+        names = (
+            "module",
+            "criterion",
+            "optimizer",
+            "callbacks",
+            "device",
+            "precision",
+            "compile",
+        )
         built_of = {name: getattr(self, name, None) for name in names} | self._kwargs
         return built_of | {
             "ndim": self._n_spatial(),
@@ -153,11 +161,6 @@ class BuildingMixin:
             "float32": (False, False),
             "bfloat16": (True, True),
         }[self.precision]
-        if self.max_grad_norm is not None:
-            callbacks = [
-                *callbacks,
-                ("clipping", GradientNormClipping(self.max_grad_norm)),
-            ]
         user = clone(self.callbacks, safe=False) or []
         logging = {"callbacks__print_log": PrintLog() if self.verbose > 1 else None}
         return RestorationNet(

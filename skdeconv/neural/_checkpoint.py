@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from skdeconv._io import destination
 from skdeconv.neural._callbacks import Resumable
 from skdeconv.neural._io import read_checkpoint, write_checkpoint
 
@@ -36,7 +37,7 @@ class Checkpoint(Resumable):
     def __init__(self, path, belongs_to):
         self.path, self.belongs_to = path, belongs_to
         self.seed = self.found = None
-        if path is not None and Path(path).exists():
+        if path is not None and destination(path, "checkpoint").exists():
             self.found = read_checkpoint(Path(path))
             self._refuse_others(self.found)
             self.seed = self.found["seed"]
@@ -63,14 +64,15 @@ class Checkpoint(Resumable):
             "finished": net.finished_,
             "patches": self.dataset.rng.bit_generator.state,
             "torch": torch.get_rng_state(),
-            "cuda": torch.cuda.get_rng_state() if _on_cuda(net) else None,
+            "cuda": torch.cuda.get_rng_state(net.device) if _on_cuda(net) else None,
             "parts": {name: part.state_dict() for name, part in _parts(net)},
         }
 
     def _refuse_others(self, state):
         old = state.get("belongs_to", {})
         if old != self.belongs_to:
-            changed = sorted(k for k, v in self.belongs_to.items() if old.get(k) != v)
+            names = sorted({*old, *self.belongs_to})
+            changed = [k for k in names if old.get(k) != self.belongs_to.get(k)]
             raise ValueError(
                 f"checkpoint {str(self.path)!r} is of another training, of other "
                 f"{', '.join(changed)}; give another path, or delete it."
@@ -84,7 +86,7 @@ class Checkpoint(Resumable):
         self.dataset.rng.bit_generator.state = state["patches"]
         torch.set_rng_state(state["torch"])
         if _on_cuda(net) and state["cuda"] is not None:
-            torch.cuda.set_rng_state(state["cuda"])
+            torch.cuda.set_rng_state(state["cuda"], net.device)
 
 
 def _parts(net):

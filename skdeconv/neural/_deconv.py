@@ -1,5 +1,6 @@
 """Restoration by a convolutional network."""
 
+from copy import copy
 from numbers import Integral
 from os import PathLike
 
@@ -13,7 +14,7 @@ from skdeconv._params import Interval, RandomState, StrOptions, check_parameters
 from skdeconv.degradations import Degradation
 from skdeconv.neural._base import NetworkRestorer
 from skdeconv.neural._building import refuse_unknown
-from skdeconv.neural._ensembles import dropped_out, mean_over_turns
+from skdeconv.neural._ensembles import dropping_out, mean_over_turns
 from skdeconv.neural._losses import CRITERIA, NEIGHBOURHOODS
 from skdeconv.neural._net import local_seed
 from skdeconv.neural._supervision import (
@@ -343,6 +344,15 @@ class DeconvRestorer(NetworkRestorer):
         check_parameters(self)
         images = self._check_X(X, reset=False)
         weights = self._check_mask(mask, images)
+        # Predictions that run beside this one are not to leave anything out.
+        module, n_layers = dropping_out(self.net_.module_)
+        if not n_layers:
+            raise ValueError(
+                "return_std needs a network with dropout, got none in "
+                f"{self.module!r}; fit {self._with_dropout()}, say."
+            )
+        twin = copy(self)
+        twin.net_ = self.net_.twin(module)
 
         def draw(x, weight=None):
             parts = []
@@ -353,17 +363,11 @@ class DeconvRestorer(NetworkRestorer):
                     for v in (x, weight)
                 ]
                 with local_seed(0, self.net_.device):
-                    parts.append(torch.std_mean(self._restore_chunk(*same), dim=0))
+                    parts.append(torch.std_mean(twin._restore_chunk(*same), dim=0))
             std, mean = map(torch.stack, zip(*parts, strict=True))
             return mean, std
 
-        with dropped_out(self.net_.module_) as n_layers:
-            if not n_layers:
-                raise ValueError(
-                    "return_std needs a network with dropout, got none in "
-                    f"{self.module!r}; fit {self._with_dropout()}, say."
-                )
-            return tuple(images.map_several(draw, self._compute_dtype, weights))
+        return tuple(images.map_several(draw, self._compute_dtype, weights))
 
     def _with_dropout(self):
         """How to get a network that is asked for its standard deviation."""

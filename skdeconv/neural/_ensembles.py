@@ -1,7 +1,7 @@
 """Many predictions of one network: of turned images, and with features left out."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from copy import deepcopy
 from itertools import permutations, product
 
 from torch import Tensor, nn
@@ -59,19 +59,14 @@ def mean_over_turns(
     return total / n
 
 
-@contextmanager
-def dropped_out(module: nn.Module) -> Iterator[int]:
-    """Leave features out inside the block, as in training; tell how many layers do."""
+def dropping_out(module: nn.Module) -> tuple[nn.Module, int]:
+    """Give a copy that leaves features out, as in training, and how many layers do."""
+    copy = deepcopy(getattr(module, "_orig_mod", module))  # not the compiled one
     layers = [
         layer
-        for layer in module.modules()
+        for layer in copy.modules()
         if isinstance(layer, nn.modules.dropout._DropoutNd) and layer.p > 0
     ]
-    before = [layer.training for layer in layers]
-    try:
-        for layer in layers:
-            layer.train()
-        yield len(layers)
-    finally:
-        for layer, training in zip(layers, before, strict=True):
-            layer.train(training)
+    for layer in layers:
+        layer.train()
+    return copy, len(layers)

@@ -96,7 +96,12 @@ class MaterialMixin:
                     f"{'' if judged else ' without y'} and {self.validation_fraction}."
                 )
         n_held_out = min(n_held_out, n_images - 1) if judged else 0
-        order = self._rng.permutation(n_images) if n_held_out else np.arange(n_images)
+        # The same ones, however often training goes on.
+        order = np.arange(n_images)
+        if n_held_out:
+            order = np.random.default_rng(getattr(self, "_split_seed", 0)).permutation(
+                n_images
+            )
         return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
 
     def _belongings(self, *batches):

@@ -103,6 +103,12 @@ class RestorationNet(NeuralNet):
         averages = self.averaged_ is not None and not self.module_.training
         return self.run(self.averaged_ if averages else self.module_, x)
 
+    def twin(self, module):
+        """A net beside this one that predicts with another module."""
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self), module_=module, averaged_=None)
+        return twin
+
     def run(self, module, x, **options) -> Tensor | tuple[Tensor, ...]:
         """Apply a network to an input, in the precision of its mode.
 

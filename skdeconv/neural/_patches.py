@@ -120,7 +120,11 @@ class TrainingImages:
         """Yield inputs and targets of whole images, the same at every call."""
         generator = Generator().manual_seed(0)
         for i in indices:
-            parts = (self._cut(batch, [(i, (...,), None)]) for batch in self._batches())
+            place = (...,)
+            if self.inputs is None:  # what a degradation makes coarser
+                size = self.targets.data[i].shape[: self.targets.ndim]
+                place = tuple(slice(n - n % self.upscale) for n in size)
+            parts = (self._cut(batch, [(i, place, None)]) for batch in self._batches())
             yield self.pair(*parts, [i], generator, crop=False)
 
     def _batches(self):

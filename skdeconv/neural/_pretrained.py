@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from skdeconv._images import Images, Restored
-from skdeconv._params import Interval, RandomState, StrOptions, given
+from skdeconv._params import Interval, RandomState, StrOptions, draw_seed, given
 from skdeconv.neural._deconv import DeconvRestorer
 from skdeconv.neural._ensembles import mean_over_turns
 from skdeconv.neural._planes import as_planes, in_tiles, into_range
@@ -358,6 +358,7 @@ class PretrainedDenoiser(Denoiser):
             clean = None
             if target is not None:
                 clean = self._planes(self._stacks(target), offsets)
+            self.network_._sow(draw_seed(self.random_state))
             self.network_.fit(self._planes(stacks, offsets), clean)
         self.network_.data_range_ = self.data_range_
 
@@ -376,6 +377,10 @@ class PretrainedDenoiser(Denoiser):
             "supervision": supervision,
             "noise_std": level if isinstance(level, float) else "auto",
             "validation_fraction": 0.0,
+            "early_stopping": False,
+            "max_time": None,
+            "accumulation_steps": 1,
+            "checkpoint": None,
             "warm_start": True,
             "data_range": self.data_range_,
             "self_ensemble": False,  # whole images are turned, not their tiles
@@ -429,7 +434,10 @@ class PretrainedDenoiser(Denoiser):
         varies = x.amin(axes, keepdim=True) < x.amax(axes, keepdim=True)
         if self.gain is not None:
             stable = anscombe(x, self.gain, level.square())
-            restored = self._apply(stable, torch.ones_like(x))
+            level_of_one = torch.ones_like(x)
+            if weight is not None:
+                level_of_one = level_of_one / weight.where(weight > 0, 1).sqrt()
+            restored = self._apply(stable, level_of_one)
             restored = inverse_anscombe(restored, self.gain, level.square())
             return torch.where(varies, restored, x)
         if weight is not None:  # pixels of weight w have 1 / w of the variance

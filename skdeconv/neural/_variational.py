@@ -10,7 +10,13 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from skdeconv._images import Images, Restored, is_stack
-from skdeconv._params import Interval, RandomState, StrOptions, draw_seed
+from skdeconv._params import (
+    Interval,
+    RandomState,
+    StrOptions,
+    check_parameters,
+    draw_seed,
+)
 from skdeconv.degradations import Degradation
 from skdeconv.networks._conditional_vae import ConditionalVAE
 from skdeconv.neural._base import NetworkRestorer
@@ -351,6 +357,7 @@ class VariationalRestorer(NetworkRestorer):
             Standard deviation over the draws, in the units of X; only with
             `return_std`.
         """
+        check_parameters(self)
         if not return_std:
             return super().predict(X, mask)
 
@@ -403,6 +410,7 @@ class VariationalRestorer(NetworkRestorer):
     def _several(self, X, mask, infer) -> list[Restored]:
         """Give several answers to every image: those along the second axis of infer."""
         check_is_fitted(self)
+        check_parameters(self)
         images = self._check_X(X, reset=False)
         weights = self._check_mask(mask, images)
 

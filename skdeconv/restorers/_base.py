@@ -389,6 +389,11 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
                 f"X has {images.n_channels} channel(s), but {type(self).__name__} was "
                 f"fitted with {self.n_channels_}."
             )
+        if self.data_range not in (None, self.data_range_):
+            raise ValueError(
+                f"data_range changed since fit, from {self.data_range_:g} to "
+                f"{self.data_range:g}; fit again, or set it back."
+            )
         if self.data_range is None and not self._in_units_of_fit(images):
             raise ValueError(
                 f"X is {images.range_kind}, but {type(self).__name__} was fitted on "

@@ -148,16 +148,25 @@ def warn_of_doubt(
         return
     notable = level > NOTABLE * data_range
     doubtful = notable & (reliability < RELIABLE)
+    if weight is not None:  # no known pixels lie side by side
+        doubtful |= (reliability == 0) & _varies(x, weight)
     if notable.any() and x.ndim == 4 and min(x.shape[2:]) >= LONG and not blurred:
         doubtful |= notable & (in_coarse_pixels(x, level, weight)[0] > UNEVEN)
     if doubtful.any():
         warn_caller(
             f"{parameter}='auto' is unsure: texture, noise that was smoothed, or too "
-            "few pixels that are neither constant nor saturated, leave a doubtful "
-            f"estimate of the noise, {float(level[doubtful][0]):.3g}. Pass {parameter} "
-            "if you know it.",
+            "few pixels that are neither constant, saturated nor hidden, leave a "
+            f"doubtful estimate of the noise, {float(level[doubtful][0]):.3g}. Pass "
+            f"{parameter} if you know it.",
             NoiseWarning,
         )
+
+
+def _varies(x, weight):
+    """Whether known pixels of an image differ."""
+    known = (weight > 0).expand_as(x)
+    low = x.where(known, torch.inf).flatten(1).amin(1)
+    return x.where(known, -torch.inf).flatten(1).amax(1) > low
 
 
 def warn_of_units(noise_std, data_range: float) -> None:
@@ -237,10 +246,8 @@ def _squared_misfit(x, y, psf, weight):
     if psf is not None:
         blur = Blur.unchecked(psf, "reflect")
         room = zip(x.shape[2:], blur.margins, strict=True)
-        inside = [
-            slice(before, n - after) if n > before + after else slice(None)
-            for n, (before, after) in room
-        ]
+        inside = [slice(before, n - after) for n, (before, after) in room]
         x, y, known = (v[(..., *inside)] for v in (x, blur(y), known))
     count = known.sum()
-    return (known * (x - y).square()).sum() / count.clamp_min(1), int(count)
+    error = torch.where(known > 0, x - y, 0)  # hidden pixels hold anything
+    return error.square().sum() / count.clamp_min(1), int(count)

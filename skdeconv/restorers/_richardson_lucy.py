@@ -61,7 +61,7 @@ class RichardsonLucyRestorer(VaryingPSFMixin, StoppingMixin, BaseRestorer):
         Whether to extrapolate between iterations.
     tol : float, default=0
         An image is finished when its relative change in one iteration is below; 0 runs
-        all iterations.
+        all iterations. Only with a number for `max_iter`.
     boundary : {"extended", "reflect", "periodic"}, default="extended"
         What lies beyond the frame: an unknown larger scene, the image mirrored
         (``d c b a | a b c d``), or the image repeated.
@@ -204,7 +204,7 @@ class RichardsonLucyRestorer(VaryingPSFMixin, StoppingMixin, BaseRestorer):
             self._blur(),
             weight=weight,
             max_iter=self.n_iter_,
-            tol=self.tol,
+            tol=0 if self.max_iter == "auto" else self.tol,
             **self._options(),
         ).x
 
@@ -223,6 +223,7 @@ class RichardsonLucyRestorer(VaryingPSFMixin, StoppingMixin, BaseRestorer):
             noise.reliability,
             self.data_range_,
             "max_iter",
+            weight,
             blurred=True,
         )
         warn_of_misfit(noise.unexplained)

@@ -266,10 +266,10 @@ class WienerRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
     def _least_risk(self, x, guess, level, weight):
         """Strengths near a guess by the expected error of blurred answers."""
         dtype, blur, leaky = x.dtype, self._blur(), self._leaky()
+        level = torch.maximum(level, QUIET * least_noise(x, self.data_range_)).float()
         x = x - x.mean(tuple(range(2, x.ndim)), keepdim=True)  # for want of digits
         x, weight = (None if v is None else v.float() for v in (x, weight))
         x, weight = typical_parts(x, weight, blur.psf)
-        level = torch.maximum(level, QUIET * least_noise(x, self.data_range_)).float()
 
         def restore(y, strength, weight):
             strength = strength[(..., *(None,) * (x.ndim - 1))]
@@ -294,6 +294,8 @@ class WienerRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         if self.regularizer != "spectrum":
             return self.regularizer
         level = self._level(x, noise_std, weight)
+        if self.psf is not None:  # without a penalty nothing can be inverted
+            level = torch.maximum(level, QUIET * least_noise(x, self.data_range_))
         if self.spectrum_ is None:
             law = image_power(x, self._blur().psf, level)[2]
         each = (..., *(None,) * (x.ndim - 2))

@@ -122,11 +122,12 @@ def block_deconvolve(
         before, spectrum = spectrum, fft(complete(point), grid) * inverse
         point = spectrum + k / (k + 3) * (spectrum - before)
     x = ifft(spectrum, grid)
-    strengths = torch.linspace(0, 1, max_iter, dtype=y.dtype, device=y.device)
+    left = torch.arange(max_iter - 1, -1, -1, dtype=y.dtype, device=y.device)
+    left = left / max(1, max_iter - 1)
     first = torch.log((FIRST * contrast.sqrt()).clamp_min(LAST) / LAST)
     z = None
-    for turn, place in enumerate(strengths):
-        strength = LAST * torch.exp(first * (1 - place))
+    for turn, share in enumerate(left):
+        strength = LAST * torch.exp(first * share)
         if turn:
             coupling = COUPLING / strength.square()
             spectrum = fft(complete(spectrum), grid) * transfer.conj()

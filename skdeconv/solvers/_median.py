@@ -121,8 +121,10 @@ def _by_sorting(y, size):
 
 
 def _weighted(y, size, weight):
+    if size == 1:
+        return y
     x, known = _weighted_once(torch.where(weight > 0, y, 0), size, weight)
-    while size > 1 and not known.all():
+    while not known.all():
         filled, reached = _weighted_once(x, size, known.to(y.dtype))
         if torch.equal(reached, known):  # nothing is known of what is left
             break

@@ -190,7 +190,7 @@ def falling_levels(
         In the units of `noise_std`.
     """
     first = torch.maximum(noise_std, FIRST * _spanned(y, data_range, SPANS))[:, None]
-    place = torch.linspace(0, 1, n_turns).to(noise_std)
+    place = 1 - torch.arange(n_turns - 1, -1, -1).to(noise_std) / max(1, n_turns - 1)
     return first * (noise_std[:, None] / first) ** place
 
 

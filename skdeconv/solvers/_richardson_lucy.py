@@ -229,9 +229,11 @@ def _step(y, blur, weight, background, tv_weight, look):
     flux, hidden = None, False
     if weight is not None or blur.boundary != "periodic":
         flux = torch.ones_like(y[:1, :1]) if weight is None else weight
+        # Weights count among each other only.
+        most = flux.amax((1, *axes), keepdim=True).clamp_min(limits.tiny)
         flux = adjoint(fft(flux, grid))
         if not tv_weight:
-            flux = torch.where(flux < UNSEEN, 0, flux.reciprocal())
+            flux = torch.where(flux < UNSEEN * most, 0, flux.reciprocal())
             hidden = bool((flux == 0).any())
 
     def step(x):

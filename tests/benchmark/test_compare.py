@@ -20,7 +20,7 @@ from skdeconv.benchmark._problem import whole_psf
 from skdeconv.benchmark._run import suits
 from skdeconv.datasets import make_dead_leaves
 from skdeconv.degradations import GaussianNoise
-from skdeconv.operators import Blur, gaussian_psf
+from skdeconv.operators import Blur, Downsample, gaussian_psf
 
 LEAVES = make_dead_leaves(6, shape=(56, 60), random_state=0)
 TRAIN, TEST = LEAVES[:4], LEAVES[4:]
@@ -229,3 +229,21 @@ def test_peak_memory_sees_an_array():
     with PeakMemory() as memory:
         np.ones(30 * 2**20, dtype=np.uint8).sum()
     assert 25 < memory.mebibytes < 80
+
+
+def test_coarse_pixels_are_refused():
+    coarse = {"coarse": Degradation([Downsample(2)])}
+    with pytest.raises(ValueError, match="degradations must keep the size"):
+        compare({"Wiener": WienerRestorer()}, coarse, TRAIN, test_images=TEST)
+
+
+def test_a_page_without_similarity(tmp_path):
+    table = compare(
+        {"Wiener": WienerRestorer()},
+        {"noise": DEGRADATIONS["noise"]},
+        TRAIN,
+        test_images=TEST,
+        metrics=("psnr",),
+    )
+    table.to_html(tmp_path / "page.html")
+    assert (tmp_path / "page.html").stat().st_size > 1000

@@ -454,3 +454,13 @@ def test_grey_pictures_in_three_channels(folder):
         outputs.append(np.asarray(Image.open(target)))
     one, three = outputs
     np.testing.assert_array_equal(three, np.stack([one] * 3, axis=-1))
+
+
+def test_settings_add_up(folder, capsys):
+    call = [folder / "grey.png", "-o", folder / "out.png", *WIENER]
+    settings = ["--set", "boundary=periodic", "--set", "alpha=none"]
+    assert restore(*call, *settings) != 0
+    assert "alpha" in capsys.readouterr().err
+    settings = ["--set", "boundary=none", "--set", "alpha=0.1"]
+    assert restore(*call, *settings) != 0
+    assert "boundary" in capsys.readouterr().err

@@ -149,3 +149,23 @@ def test_oscillations_of_signals_are_not_noise(n, period):
     found = estimate_noise_std(torch.from_numpy(noisy)[:, None], ndim=1)
     assert 0.85 < float(found.median()) / 0.02 < 1.1
     assert float(found.max()) < 1.3 * 0.02
+
+
+@pytest.mark.parametrize("shape", [(60, 64), (16, 17, 18)])
+@pytest.mark.parametrize("pairs", [False, True])
+def test_masks_that_leave_no_window_whole(shape, pairs):
+    x = 3 * noise(2, 1, *shape)
+    known = torch.ones(shape, dtype=torch.bool)
+    known[..., ::2] = False
+    if pairs:
+        known[::3] = False
+    estimate, reliability = estimate_noise_std(
+        x.where(known, 100.0),
+        len(shape),
+        weight=known.double().expand_as(x),
+        return_reliability=True,
+    )
+    expected = torch.full_like(estimate, 3)
+    torch.testing.assert_close(estimate, expected, rtol=0.15, atol=0)
+    assert (reliability > 0).all()
+    assert (reliability < 0.3).all()

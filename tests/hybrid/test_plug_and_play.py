@@ -583,3 +583,23 @@ def test_operators_may_amplify(gain, told):
         psnr(clean, restored, data_range=1)
         > psnr(clean, clean + noise, data_range=1) + 2
     )
+
+
+def test_turns_are_those_of_fit():
+    X = np.random.default_rng(0).random((1, 24, 24))
+    restorer = PlugAndPlayRestorer(gaussian_psf(1.0), max_iter=5, noise_std=0.02).fit(X)
+    expected = restorer.predict(X)
+    for other in (2, 9):
+        assert np.array_equal(restorer.set_params(max_iter=other).predict(X), expected)
+
+
+def test_wide_smooth_blurs_are_coupled_less():
+    psf = gaussian_psf(1.6)
+    clean = load_photographs("test").images[1][None, 100:228, 200:328]
+    degrade = Degradation([Blur(psf), GaussianNoise(2.55)], random_state=0)
+    blurred, sharp = degrade.pair(clean)
+    restorer = PlugAndPlayRestorer(psf, noise_std=2.55, data_range=255).fit(blurred)
+    score = restorer.score(blurred, sharp)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_plug_and_play, "coupling_of", lambda operator: 0.23)
+        assert score > restorer.score(blurred, sharp) + 0.2

@@ -197,3 +197,15 @@ def test_scorers_are_routed_psfs():
     assert risk_scorer(fitted, X[:1], psf=psfs[:1]) == pytest.approx(
         risk_scorer(clone(restorer).set_params(psf=psfs[0]).fit(X[:1]), X[:1])
     )
+
+
+def test_scorers_refuse_what_does_not_fit():
+    restorer = WienerRestorer([[1.0]]).fit(CLEAN)
+    with pytest.raises(ValueError, match="y must have the shapes of the restored"):
+        psnr_scorer(restorer, CLEAN, CLEAN[..., None])
+    for make in (make_psnr_scorer, make_ssim_scorer):
+        for wrong in (0, -1, "255", True):
+            with pytest.raises(ValueError, match="data_range must be a positive"):
+                make(wrong)
+    with pytest.raises(ValueError, match="data_range must be a positive"):
+        psnr(CLEAN, CLEAN, data_range="255")

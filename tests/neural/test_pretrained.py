@@ -354,3 +354,54 @@ def test_the_wheel_restores_offline(tmp_path):
     home, answer = run.stdout.split()
     assert Path(home).is_relative_to(tmp_path / "site")
     assert answer == "True"
+
+
+def test_random_states_of_adaptation():
+    options = {"fine_tune": True, "max_epochs": 1}
+    X = NOISY[:1, :64, :64]
+    one, again, other = (
+        denoiser(**options | {"random_state": seed}).fit(X).predict(X)
+        for seed in (0, 0, 1)
+    )
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+
+
+def test_weights_are_all_that_is_taken_of_a_file(tmp_path):
+    clean, noisy = CLEAN[:, :32, :32], NOISY[:, :32, :32]
+    trained = DeconvRestorer(
+        module__width=4,
+        module__noise_map=True,
+        criterion="mixed",
+        criterion__weights={"l1": 1.0, "frequency": 0.1},
+        optimizer="sgd",
+        optimizer__momentum=0.9,
+        early_stopping=True,
+        validation_fraction=0.3,
+        noise_std=25.0,
+        patch_size=16,
+        patches_per_epoch=4,
+        max_epochs=1,
+        data_range=255.0,
+    ).fit(noisy, clean)
+    path = trained.save(tmp_path / "weights.safetensors")
+    options = {"weights": path, "max_epochs": 1}
+    expected = trained.predict(noisy)
+    restored = denoiser(**options).fit(noisy).predict(noisy)
+    np.testing.assert_allclose(restored, expected, atol=0.1)
+    denoiser(**options | {"fine_tune": True}).fit(noisy, clean)
+    with pytest.raises(ValueError, match="cannot be passed on"):
+        DeconvRestorer.load(path, optimizer="adam", optimizer__momentum=0.9).fit(
+            noisy, clean
+        )
+
+
+def test_weights_count_beside_a_gain():
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(CLEAN / 8).astype("f4") * 8
+    restorer = denoiser(0.0, gain=8.0).fit(counts)
+    whole, half = (
+        restorer.predict(counts, mask=w * np.ones_like(counts)) for w in (1, 0.25)
+    )
+    detail = [np.abs(np.diff(x)).mean() for x in (whole, half)]
+    assert detail[1] < 0.95 * detail[0]

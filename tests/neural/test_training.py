@@ -1,5 +1,7 @@
 """Training: averages, schedules, accumulation, checkpoints, what goes together."""
 
+from threading import Thread
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from skdeconv.degradations import GaussianNoise
 from skdeconv.networks import UNet
 from skdeconv.neural._keeping import fingerprint
 from skdeconv.neural._schedule import LearningRate
-from skdeconv.operators import Downsample
+from skdeconv.operators import Blur, Downsample
 
 CLEAN = make_dead_leaves(4, shape=(24, 20), random_state=0)
 NOISY = CLEAN + np.random.default_rng(0).normal(0, 0.15, CLEAN.shape).astype("f4")
@@ -427,3 +429,115 @@ def test_the_first_gradients_do_not_rule_the_steps():
         for options in ({}, {"max_grad_norm": None})
     ]
     assert scores[0] > scores[1] + 0.5
+
+
+def test_training_begins_anew_after_it_diverged():
+    restorer = small(warm_start=True, lr=1e30, optimizer="sgd", max_grad_norm=None)
+    with pytest.raises(ValueError, match="training diverged"):
+        restorer.fit(NOISY, CLEAN)
+    restorer.set_params(lr=1e-3).fit(NOISY, CLEAN)
+    assert np.isfinite(restorer.predict(NOISY)).all()
+
+
+def test_what_is_held_out_stays_so():
+    restorer = small(validation_fraction=0.5)
+    splits = [
+        restorer.partial_fit(NOISY, CLEAN)._split(4, True)[1].tolist() for _ in range(4)
+    ]
+    assert splits == splits[:1] * 4
+    assert len(splits[0]) == 2
+
+
+def test_held_out_images_of_any_size():
+    clean = list(make_dead_leaves(6, shape=(25, 27), random_state=0))
+    degradation = Degradation([Downsample(2)])
+    restorer = small(upscale=2, degradation=degradation, validation_fraction=0.5)
+    assert "valid_psnr" in restorer.fit(clean).history_[-1]
+
+
+def test_what_is_kept_of_a_training_that_goes_on(tmp_path):
+    restorer = small(warm_start=True).fit(NOISY, CLEAN)
+    restorer.set_params(checkpoint=tmp_path / "state.pt")
+    with pytest.warns(UserWarning, match="checkpoint keeps trainings that begin anew"):
+        restorer.fit(NOISY, CLEAN)
+    small(checkpoint=tmp_path / "state.pt").partial_fit(NOISY, CLEAN)
+    assert not (tmp_path / "state.pt").exists()
+
+
+def test_gradients_are_clipped_anew_when_training_goes_on():
+    before, after = (
+        small(optimizer="sgd", max_grad_norm=None).fit(NOISY, CLEAN) for _ in range(2)
+    )
+    start = weights(before)
+    after.set_params(max_grad_norm=1e-9).partial_fit(NOISY, CLEAN)
+    before.partial_fit(NOISY, CLEAN)
+    assert (weights(after) - start).abs().max() < 1e-8
+    assert (weights(before) - start).abs().max() > 1e-5
+
+
+def test_callbacks_do_not_change_when_training_goes_on():
+    restorer = small().fit(NOISY, CLEAN).set_params(callbacks=[Kill()])
+    with pytest.raises(ValueError, match=r"'callbacks'.* changed"):
+        restorer.partial_fit(NOISY, CLEAN)
+
+
+def test_sizes_may_be_numbers_of_numpy():
+    restorer = small(module__width=np.int64(4), module__n_blocks=np.int32(1))
+    expected = small().fit(NOISY, CLEAN).predict(NOISY)
+    assert np.array_equal(restorer.fit(NOISY, CLEAN).predict(NOISY), expected)
+
+
+def test_checkpoints_that_cannot_be(tmp_path):
+    with pytest.raises(IsADirectoryError, match="checkpoint must be a file"):
+        small(checkpoint=tmp_path).fit(NOISY, CLEAN)
+    with pytest.raises(FileNotFoundError, match="checkpoint must lie in a folder"):
+        small(checkpoint=tmp_path / "no" / "state.pt").fit(NOISY, CLEAN)
+    small(checkpoint=tmp_path / "state.pt").fit(NOISY, CLEAN)
+    other = small(checkpoint=tmp_path / "state.pt")
+    del other._kwargs["module__n_blocks"]
+    with pytest.raises(ValueError, match="of other module__n_blocks"):
+        other.fit(NOISY, CLEAN)
+
+
+class Printed(GaussianNoise):
+    def __repr__(self):
+        return "Printed()"
+
+
+class Silent(GaussianNoise):
+    pass
+
+
+@pytest.mark.parametrize("noise", [Printed, Silent])
+def test_fingerprints_of_what_holds_code(noise):
+    psfs = np.random.default_rng(0).random((2, 3, 3))
+    words = [fingerprint(Degradation([Blur(psf), noise(0.1)])) for psf in psfs]
+    assert words[0] != words[1]
+    assert words[0] == fingerprint(Degradation([Blur(psfs[0]), noise(0.1)]))
+
+
+def test_the_range_is_that_of_fit():
+    restorer = small(data_range=255.0).fit(255 * NOISY, 255 * CLEAN)
+    with pytest.raises(ValueError, match="data_range changed since fit, from 255 to 1"):
+        restorer.set_params(data_range=1.0).predict(NOISY)
+    with pytest.raises(ValueError, match="data_range changed since fit"):
+        restorer.partial_fit(NOISY, CLEAN)
+
+
+def test_draws_leave_nothing_out_of_other_predictions():
+    restorer = small(module__dropout=0.5).fit(NOISY, CLEAN)
+    expected, spreads = restorer.predict(NOISY), []
+
+    def draw():
+        spreads.append(restorer.predict(NOISY, return_std=True)[1])
+
+    threads = [Thread(target=draw) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        assert np.array_equal(restorer.predict(NOISY), expected)
+    for thread in threads:
+        thread.join()
+    assert all(np.array_equal(spread, spreads[0]) for spread in spreads)
+    assert spreads[0].min() > 0
+    assert np.array_equal(restorer.predict(NOISY), expected)

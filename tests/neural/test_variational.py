@@ -334,3 +334,10 @@ def test_a_module_that_cannot_draw_is_refused():
     restorer = VariationalRestorer(module=Plain, max_epochs=1)
     with pytest.raises(ValueError, match="module must have a method latent_shape"):
         restorer.fit(NOISY, CLEAN)
+
+
+def test_parameters_are_checked_by_predict(trained):
+    again = pickle.loads(pickle.dumps(trained))
+    for n, options in ((1, {"return_std": True}), (0, {})):
+        with pytest.raises(ValueError, match="n_draws"):
+            again.set_params(n_draws=n).predict(TEST_NOISY, **options)

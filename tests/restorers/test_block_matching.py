@@ -107,3 +107,25 @@ def test_noise_of_pairs_under_a_psf_as_large_as_the_image(size, photographs):
     observed, truth = Degradation(steps, random_state=0).pair(truth)
     restorer = BlockMatchingRestorer(psf, data_range=255).fit(observed, truth)
     assert 2 < restorer.noise_std_ < 4
+
+
+def test_one_turn_is_at_the_level_of_the_noise(photographs):
+    psf = gaussian_psf(1.2)
+    degrade = Degradation([Blur(psf), GaussianNoise(3)], random_state=0)
+    observed, truth = degrade.pair(np.stack([p[:120, :120] for p in photographs]))
+    once = BlockMatchingRestorer(psf, max_iter=1, data_range=255).fit(observed)
+    assert once.score(observed, truth) > psnr(truth, observed, data_range=255)
+
+
+def test_pixels_that_only_neighbour_hidden_ones(photographs):
+    X = np.stack([p[:80, :80] for p in photographs]) * 1.0
+    y = X + np.random.default_rng(0).normal(0, 20, X.shape)
+    i, j = np.indices(X.shape[1:])
+    restorer = BlockMatchingRestorer(data_range=255)
+    with pytest.warns(NoiseWarning, match="is unsure"):
+        restorer.fit(y, mask=np.broadcast_to((i + j) % 2 > 0, X.shape))
+    known = np.random.default_rng(1).random(X.shape) > 0.1
+    filled = np.where(known, y, 3e38).astype("f4")
+    expected = BlockMatchingRestorer(data_range=255).fit(y, X, mask=known).noise_std_
+    restorer.fit(filled, X.astype("f4"), mask=known)
+    assert restorer.noise_std_ == pytest.approx(expected, rel=1e-3)

@@ -171,3 +171,21 @@ def test_texture_that_a_directed_blur_leaves_is_not_noise(std):
     best = RichardsonLucyRestorer(psf, data_range=255).fit(observed.clip(0), truth)
     gap = best.score(observed.clip(0), truth) - restorer.score(observed.clip(0), truth)
     assert gap < 1.0
+
+
+def test_tol_is_for_numbers_of_iterations(blurred):
+    psf, observed, truth = blurred
+    for y in (None, truth):
+        exact, rough = (
+            RichardsonLucyRestorer(psf, tol=tol, data_range=255).fit(observed, y)
+            for tol in (0, 0.5)
+        )
+        assert np.array_equal(exact.predict(observed), rough.predict(observed))
+
+
+def test_weights_count_among_each_other(blurred):
+    psf, observed, _ = blurred
+    restorer = RichardsonLucyRestorer(psf, max_iter=5, data_range=255).fit(observed)
+    ones = np.ones(observed.shape)
+    whole, small = (restorer.predict(observed, mask=w * ones) for w in (1, 1e-5))
+    np.testing.assert_allclose(small, whole, rtol=1e-4)

@@ -143,3 +143,13 @@ def test_signals():
         observed, sharp = degrade.pair(signal[None])
         restorer = WienerRestorer(box, noise_std=0.02, data_range=1)
         assert loss(restorer, observed, sharp) < 0.7
+
+
+def test_spectra_and_no_noise(blurred):
+    psf, observed, _ = blurred
+    for level in (0.0, "auto"):
+        restorer = WienerRestorer(
+            psf, regularizer="spectrum", noise_std=level, data_range=255
+        )
+        whole = np.rint(observed)
+        assert np.abs(restorer.fit(whole).predict(whole)).max() < 2000

@@ -83,3 +83,9 @@ def test_wide_gaps_are_filled_from_the_rim():
     assert (x - ramp).abs().max() <= 4
     nothing = median_filter(ramp, 3, weight=torch.zeros_like(weight)).x
     assert (nothing == 0).all()
+
+
+def test_a_window_of_one_pixel_changes_nothing():
+    y = random(1, 1, 5, 6)
+    weight = (random(1, 1, 5, 6, seed=1) > 0.5).double()
+    assert torch.equal(median_filter(y, 1, weight=weight).x, y)

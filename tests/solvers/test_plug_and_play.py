@@ -17,6 +17,7 @@ from skdeconv.solvers._plug_and_play import (
     TIGHTEST,
     back_project,
     coupling_of,
+    falling_levels,
 )
 
 STD = torch.tensor([0.02, 0.05], dtype=torch.float64)
@@ -239,3 +240,10 @@ def test_what_is_known_spreads_faster_into_holes(monkeypatch):
     options["levels"] = levels.repeat(1, 20)
     many = plug_and_play(wave, Identity(2), average, **options).x
     assert (few - many).abs().max() < 0.5 * (plain - many).abs().max()
+
+
+@pytest.mark.parametrize("n_turns", [1, 2, 5])
+def test_the_last_level_is_that_of_the_noise(n_turns):
+    levels = falling_levels(STD, n_turns, random_images((8, 9)))
+    assert levels.shape == (2, n_turns)
+    torch.testing.assert_close(levels[:, -1], STD)

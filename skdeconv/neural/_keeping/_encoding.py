@@ -8,6 +8,7 @@ are only ever looked up among those that the library itself offers.
 import inspect
 import json
 import warnings
+from collections.abc import Mapping
 from hashlib import sha256
 from os import PathLike
 from types import ModuleType
@@ -93,22 +94,35 @@ def _encode_array(array, arrays):
 def fingerprint(value) -> str:
     """A word that two values share only if they are the same.
 
-    What a file cannot hold goes by its name if it has one, as code has, or as it is
-    printed.
+    What a file cannot hold goes by its name if it has one, as code has, by its class
+    and attributes, or as it is printed.
     """
     arrays = []
     try:
         text = json.dumps(encode(value, arrays), sort_keys=True)
     except TypeError:
-        if hasattr(value, "__qualname__"):
-            return f"{value.__module__}.{value.__qualname__}"
-        return repr(value)
+        return _fingerprint_of_parts(value)
     content = sha256()
     for array in arrays:
         content.update(f"{array.dtype} {tuple(array.shape)}".encode())
         raw = array.detach().cpu().contiguous().flatten().view(torch.uint8)
         content.update(raw.numpy().tobytes())
     return f"{text} {content.hexdigest()}" if arrays else text
+
+
+def _fingerprint_of_parts(value):
+    if hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    if isinstance(value, Mapping):
+        parts = {str(name): fingerprint(part) for name, part in value.items()}
+    elif isinstance(value, list | tuple):
+        parts = [fingerprint(part) for part in value]
+    elif hasattr(value, "__dict__"):
+        parts = {name: fingerprint(part) for name, part in vars(value).items()}
+    else:
+        return repr(value)
+    kind = type(value)
+    return f"{kind.__module__}.{kind.__qualname__} {json.dumps(parts, sort_keys=True)}"
 
 
 def decode(value, arrays: dict[int, Tensor]):

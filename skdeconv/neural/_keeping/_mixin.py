@@ -166,10 +166,15 @@ class KeepingMixin:
             for name, tensor in tensors.items()
             if name.startswith(ARRAY)
         }
+        replaced = {*given} | {
+            name
+            for name in record["parameters"]
+            if _is_replaced(name.partition("__")[0], record["parameters"], given)
+        }
         parameters = {
             name: _decode_parameter(cls, name, value, arrays)
             for name, value in record["parameters"].items()
-            if name not in given
+            if name not in replaced
         }
         if "device" in parameters and not _is_here(parameters["device"]):
             parameters["device"] = "auto"
@@ -290,6 +295,15 @@ def _attempt(value, arrays):
         del arrays[before:]
         kind = value if isinstance(value, type) else type(value)
         return {"given": kind.__qualname__}
+
+
+def _is_replaced(part, kept, given):
+    """Whether a part of a net, such as its optimizer, gives way to another one.
+
+    What is passed on to it goes with it, unless it was code that had to be given.
+    """
+    known = isinstance(kept.get(part), str)
+    return known and part in given and given[part] != kept[part]
 
 
 def _decode_parameter(cls, name, value, arrays):
