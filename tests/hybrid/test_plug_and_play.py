@@ -42,6 +42,7 @@ from skdeconv.operators import (
     gaussian_psf,
     motion_psf,
 )
+from skdeconv.solvers import _plug_and_play
 
 STD = 2.55
 PSF = motion_psf(9, angle=30)
