@@ -4,7 +4,6 @@ from pathlib import Path
 
 import imageio.v3 as imageio
 import numpy as np
-from skimage.transform import downscale_local_mean
 
 # Luma of ITU-R BT.601, whose weights sum to 219 of 255 steps above black at 16.
 STUDIO = np.array([65.481, 128.553, 24.966]) / 255
@@ -29,12 +28,6 @@ def read_luma(folder: Path) -> dict[str, np.ndarray]:
         path.stem: (16 + _colour(image) @ STUDIO).astype(np.float32)
         for path, image in _read(folder)
     }
-
-
-def halved(image):
-    """Images of 8 bits with half as many pixels along both axes, means over four."""
-    height, width = (n // 2 * 2 for n in image.shape[:2])
-    return np.rint(downscale_local_mean(image[:height, :width], 2)).astype(np.uint8)
 
 
 def psnr(image, truth, border=0):

@@ -4,8 +4,6 @@
 the test: clean 8-bit images plus white Gaussian noise that is neither clipped nor
 rounded; the answer is clipped and rounded; PSNR for a peak of 255, averaged over the
 images. ``python denoising_training.py PHOTOGRAPHS TEST [--minutes 10] [--std 25]``
-
-Photographs are taken at half their size, too: they have more detail than large ones.
 """
 
 import argparse
@@ -13,25 +11,23 @@ import time
 from pathlib import Path
 
 import numpy as np
-from _images import halved, psnr, read_grey
+from _images import psnr, read_grey
 
 from skdeconv import DeconvRestorer, Degradation
 from skdeconv.degradations import GaussianNoise
-
-PATCH = 128
 
 
 def denoiser(std, minutes, **parameters):
     """The restorer, with settings that were found good for minutes to hours."""
     return DeconvRestorer(
         module__width=(64, 96, 128),
-        criterion="psnr",
+        criterion="l1",
         optimizer="muon",
         lr=2e-3,
         max_grad_norm=1.0,
         ema_decay=0.999,
         batch_size=8,
-        patch_size=PATCH,
+        patch_size=128,
         patches_per_epoch=800,
         max_epochs=10**4,
         max_time=60 * minutes,
@@ -62,12 +58,11 @@ def main():
     parser.add_argument("--std", type=float, default=25)
     arguments = parser.parse_args()
     photographs = list(read_grey(arguments.photographs).values())
-    photographs += [halved(p) for p in photographs if min(p.shape) >= 2 * PATCH]
     test = read_grey(arguments.test)
     start = time.perf_counter()
     restorer = denoiser(arguments.std, arguments.minutes).fit(photographs)
     minutes = (time.perf_counter() - start) / 60
-    pixels = sum(len(row["batches"]) for row in restorer.history_) * 8 * PATCH**2
+    pixels = sum(len(row["batches"]) for row in restorer.history_) * 8 * 128**2
     restored, noisy = score(restorer, test, arguments.std)
     print(f"{minutes:.1f} min, {pixels / 1e9:.2f} G pixels: ", end="")
     print(f"noisy {noisy:.2f} dB, restored {restored:.2f} dB", end="")

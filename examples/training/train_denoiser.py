@@ -8,13 +8,12 @@
 
 White Gaussian noise of a level between 0 and 55 of 255, drawn anew for every patch, is
 added to random patches; the network is told the level. Photographs are files or folders
-of them, and taken at half their size, too, where they have more detail. The state of
-the training is kept beside the file of weights after every epoch: the same command
-again goes on from there, and after the last epoch just writes the weights. With
-``--epochs`` the result is the same at every run, at equal thread counts; with
-``--minutes`` it depends on the speed of the machine. A network that starts from another
-one, of as many or fewer channels, treats all of its channels alike at first; it may
-have more or fewer blocks than that one.
+of them. The state of the training is kept beside the file of weights after every
+epoch: the same command again goes on from there, and after the last epoch just writes
+the weights. With ``--epochs`` the result is the same at every run, at equal thread
+counts; with ``--minutes`` it depends on the speed of the machine. A network that starts
+from another one, of as many or fewer channels, treats all of its channels alike at
+first; it may have more blocks than that one.
 """
 
 import argparse
@@ -24,7 +23,6 @@ from pathlib import Path
 import imageio.v3 as imageio
 import numpy as np
 import torch
-from skimage.transform import downscale_local_mean
 from skimage.util import img_as_ubyte
 from skorch.callbacks import Callback
 
@@ -60,14 +58,6 @@ def read(paths: list[Path], channels: int) -> list[np.ndarray]:
             colour = np.rint(colour @ LUMA).astype(np.uint8)
         images.append(colour)
     return images
-
-
-def halved(image: np.ndarray) -> np.ndarray:
-    """Make half as many pixels along both axes, means over four."""
-    height, width = (n // 2 * 2 for n in image.shape[:2])
-    even = image[:height, :width]
-    coarse = downscale_local_mean(even, (2, 2, 1)[: image.ndim])
-    return np.rint(coarse).astype(np.uint8)
 
 
 def synthesise(n: int, channels: int) -> list[np.ndarray]:
@@ -161,10 +151,7 @@ def main():
 
     images = synthesise(arguments.dead_leaves, arguments.channels)
     if arguments.photographs or not images:
-        photographs = read(arguments.photographs, arguments.channels)
-        least = 2 * arguments.patch_size  # smaller ones would make patches smaller
-        images += photographs
-        images += [halved(p) for p in photographs if min(p.shape[:2]) >= least]
+        images += read(arguments.photographs, arguments.channels)
     restorer = denoiser(arguments.out, arguments)
     restorer.fit(images)
     restorer.set_params(checkpoint=None, max_time=None, device="auto", verbose=0)

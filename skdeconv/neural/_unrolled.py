@@ -355,6 +355,11 @@ class UnrolledRestorer(VaryingPSFMixin, NetworkRestorer):
         _, masks = masked_last(self._operator())
         if not masks:
             return images, weights
+        if self.degradation is not None:
+            raise ValueError(
+                "operator hides pixels of images of one size, but a degradation makes "
+                "patches; train without that Mask, and pass a mask to predict."
+            )
 
         def unmasked(x, weight=None):
             y, _, weight = unmask(x, self._operator(), weight)

@@ -294,3 +294,9 @@ def test_refused(parameters, message):
 def test_a_degradation_of_another_kind_is_refused():
     with pytest.raises(ValueError, match="degradation makes pixels 1 times coarser"):
         small(None, Downsample(2), degradation=DEGRADE).fit(SCENES)
+
+
+def test_masks_of_one_size_do_not_go_with_patches():
+    operator = Mask(np.ones(SCENES.shape[1:3])) @ Blur(PSF)
+    with pytest.raises(ValueError, match="operator hides pixels of images of one"):
+        small(None, operator, degradation=DEGRADE).fit(SCENES)
