@@ -168,9 +168,12 @@ def test_signed_pixels_keep_their_sign(tmp_path):
 @pytest.mark.parametrize("bands", [2, 4, 5])
 def test_bands_are_no_opacity(tmp_path, bands):
     pixels = np.zeros((6, 7, bands), np.uint8)
-    photometric = "rgb" if bands == 4 else "minisblack"
     tifffile.imwrite(
-        tmp_path / "bands.tif", pixels, photometric=photometric, planarconfig="contig"
+        tmp_path / "bands.tif",
+        pixels,
+        photometric="rgb" if bands == 4 else "minisblack",
+        planarconfig="contig",
+        extrasamples=["unspecified"] * (bands - 3 if bands == 4 else bands - 1),
     )
     with pytest.raises(ValueError, match=f"has {bands} bands"):
         read_picture(tmp_path / "bands.tif")

@@ -2,22 +2,20 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
-from scipy.optimize import brentq
 from torch import Tensor
 
 from skdeconv.operators import Blur, Identity, LinearOperator
 from skdeconv.operators._filling import fill_in
+from skdeconv.operators._fourier import transfer_function
 from skdeconv.operators._pointwise import Scale
 from skdeconv.operators._scene import masked_last
 from skdeconv.solvers._data_steps import data_step, unmask
 from skdeconv.solvers._result import SolverResult
 
-# Weight of the denoised image against the data, for equal noise levels. Behind a blur
-# it is what lets through this part of the noise, between these bounds; a spectrum is
-# looked at in so many waves along an axis at least.
-COUPLING, PASSED, LOOSEST, TIGHTEST, WAVES = 0.23, 0.57, 0.03, 0.5, 32
+# Weight of the denoised image against the data, for equal noise levels; the same behind
+# a blur that reverses no wave, whose transfer function is nowhere less than the third.
+COUPLING, LOOSE, REVERSED = 0.23, 0.16, -1e-3
 
 # Level that the denoiser is told first, and the least noise that is believed, as parts
 # of the range, or of what is used of it.
@@ -66,9 +64,9 @@ def plug_and_play(
         \qquad z_k = D(x_k, \sigma_k),
         \qquad \mu_k = \lambda \sigma^2 / \sigma_k^2
 
-    for falling levels :math:`\sigma_k`, with :math:`\lambda = 0.23` [1]_ or, behind a
-    blur, what lets a certain part of the noise through a data step. Pixels of which
-    the data tell nothing go on 1.9 times as far as the denoiser says, but at the end.
+    for falling levels :math:`\sigma_k`, with :math:`\lambda = 0.23` [1]_, or 0.16
+    behind a blur that reverses no wave. Pixels of which the data tell nothing go on 1.9
+    times as far as the denoiser says, but at the end.
 
     Parameters
     ----------
@@ -123,28 +121,18 @@ def plug_and_play(
 
 
 def coupling_of(operator: LinearOperator) -> float:
-    r"""Weight of the denoised image against the data, for equal noise levels.
+    """Weight of the denoised image against the data, for equal noise levels.
 
-    A data step behind a blur amplifies the noise of what the blur has weakened, and
-    passes the root mean square of :math:`|h| / (|h|^2 + \lambda)`. The denoiser should
-    always meet about as much: wide blurs without zeros leave few waves that are
-    amplified, and want a weaker coupling than kernels of shaken cameras.
+    Beside the waves that a disc or a motion takes away, noise is amplified which looks
+    like structure; Gaussians and Airy discs have none such, and data may weigh more.
     """
     operator, _ = masked_last(operator)
-    if not isinstance(operator, Blur):
+    if not isinstance(operator, Blur) or operator.psf.size == 1:
         return COUPLING
-    grid = [max(WAVES, 2 * k) for k in operator.psf.shape]
-    gain = np.abs(np.fft.fftn(operator.psf, grid)) ** 2
-
-    def excess(octave):
-        return np.sqrt(np.mean(gain / (gain + 2**octave) ** 2)) - PASSED
-
-    low, high = np.log2([LOOSEST, TIGHTEST])
-    if excess(low) <= 0:
-        return LOOSEST
-    if excess(high) >= 0:
-        return TIGHTEST
-    return 2 ** brentq(excess, low, high, xtol=1e-3)
+    grid = [2 * k for k in operator.psf.shape]
+    transfer = transfer_function(operator.psf, grid, dtype=torch.float64)
+    symmetric = bool(transfer.imag.abs().max() <= -REVERSED)
+    return LOOSE if symmetric and transfer.real.min() >= REVERSED else COUPLING
 
 
 def believed_noise(noise_std: Tensor, y: Tensor, data_range: float = 1.0) -> Tensor:

