@@ -255,6 +255,7 @@ class WienerRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         penalty = torch.as_tensor(penalty, dtype=x.dtype, device=x.device)
         if self.regularizer == "spectrum":
             penalty = penalty[:, 0]  # one level for all channels
+            level = self._least_level(x, level)
         power, gain, _ = image_power(x, self._blur().psf, level)
         alphas, risks = linear_risks(power, gain, penalty, level, shape)
         found = lowest(alphas, risks), alphas.expand_as(risks), risks
@@ -289,13 +290,18 @@ class WienerRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
                 )
         return self._automatic_noise_std(x, weight)
 
+    def _least_level(self, x, level):
+        """Levels from which on a blur can be inverted."""
+        if self.psf is None:
+            return level
+        return torch.maximum(level, least_noise(x, self.data_range_))
+
     def _penalty(self, x, noise_std, weight):
         """The regulariser as the solver takes it."""
         if self.regularizer != "spectrum":
             return self.regularizer
         level = self._level(x, noise_std, weight)
-        if self.psf is not None:  # without a penalty nothing can be inverted
-            level = torch.maximum(level, QUIET * least_noise(x, self.data_range_))
+        level = self._least_level(x, level)
         if self.spectrum_ is None:
             law = image_power(x, self._blur().psf, level)[2]
         each = (..., *(None,) * (x.ndim - 2))

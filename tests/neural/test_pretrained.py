@@ -390,7 +390,7 @@ def test_weights_are_all_that_is_taken_of_a_file(tmp_path):
     restored = denoiser(**options).fit(noisy).predict(noisy)
     np.testing.assert_allclose(restored, expected, atol=0.1)
     denoiser(**options | {"fine_tune": True}).fit(noisy, clean)
-    with pytest.raises(ValueError, match="cannot be passed on"):
+    with pytest.raises(ValueError, match="cannot be built"):
         DeconvRestorer.load(path, optimizer="adam", optimizer__momentum=0.9).fit(
             noisy, clean
         )

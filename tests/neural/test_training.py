@@ -511,6 +511,7 @@ class Silent(GaussianNoise):
 @pytest.mark.parametrize("noise", [Printed, Silent])
 def test_fingerprints_of_what_holds_code(noise):
     psfs = np.random.default_rng(0).random((2, 3, 3))
+    psfs /= psfs.sum((1, 2), keepdims=True)
     words = [fingerprint(Degradation([Blur(psf), noise(0.1)])) for psf in psfs]
     assert words[0] != words[1]
     assert words[0] == fingerprint(Degradation([Blur(psfs[0]), noise(0.1)]))

@@ -109,14 +109,6 @@ def test_noise_of_pairs_under_a_psf_as_large_as_the_image(size, photographs):
     assert 2 < restorer.noise_std_ < 4
 
 
-def test_one_turn_is_at_the_level_of_the_noise(photographs):
-    psf = gaussian_psf(1.2)
-    degrade = Degradation([Blur(psf), GaussianNoise(3)], random_state=0)
-    observed, truth = degrade.pair(np.stack([p[:120, :120] for p in photographs]))
-    once = BlockMatchingRestorer(psf, max_iter=1, data_range=255).fit(observed)
-    assert once.score(observed, truth) > psnr(truth, observed, data_range=255)
-
-
 def test_pixels_that_only_neighbour_hidden_ones(photographs):
     X = np.stack([p[:80, :80] for p in photographs]) * 1.0
     y = X + np.random.default_rng(0).normal(0, 20, X.shape)
