@@ -88,7 +88,7 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
         ),
         PretrainedDenoiser(fine_tune=False, ndim=ndim, **plain),
         AdversarialRestorer(
-            patches_per_epoch=8, module__width=4, discriminator_width=4, **network
+            patches_per_epoch=32, module__width=4, discriminator_width=4, **network
         ),
         UnrolledRestorer(
             psf,
