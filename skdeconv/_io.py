@@ -258,8 +258,8 @@ def _read_tiff(path):
             # Pillow turns negatives round, but for those of more than 8 bits.
             deep = page.photometric == 0 and page.bitspersample > BITS
             raise _NotWhole(colours) if deep else ValueError(colours)
-        bands, opaque = page.samplesperpixel, not set(page.extrasamples) & {1, 2}
-        if bands > 3 + (not opaque) or (bands == 2 and opaque):
+        bands, has_alpha = page.samplesperpixel, bool({1, 2} & {*page.extrasamples})
+        if bands - has_alpha not in (1, 3):
             raise _NotWhole(
                 f"it has {bands} bands, and they are not grey or RGB with an opacity "
                 "that is marked as such; save them as pages"
@@ -287,9 +287,9 @@ def _read_tiff(path):
     turn, mirror = UPRIGHT.get(orientation, (0, False))
     pixels = np.flip(pixels, rows + 1) if mirror else pixels
     pixels = np.rot90(pixels, turn, axes=(rows, rows + 1))
-    if page.samplesperpixel in (2, 4):
+    if has_alpha:
         alpha, pixels = pixels[..., -1], pixels[..., :-1]
-        pixels = pixels[..., 0] if page.samplesperpixel == 2 else pixels
+        pixels = pixels[..., 0] if bands - has_alpha == 1 else pixels
         return Picture(pixels, alpha, metadata)
     return Picture(pixels, None, metadata)
 

@@ -52,9 +52,9 @@ def estimate_noise_std(
 
     The median magnitude of second differences along every axis, over the smoothest
     quarter of the image [3]_, is a second estimate, and the only one where patches are
-    few. Texture makes both too large: the smaller counts,
-    raised by what its chance error may be. Where missing pixels leave no window whole,
-    differences along one axis, of two pixels if need be, are all there is.
+    few. Texture makes both too large: the smaller counts, raised by what its chance
+    error may be. Where missing pixels leave no window whole, differences along one
+    axis, of two pixels if need be, are all there is.
 
     Pixels that are clipped or lie in a constant region say nothing about the noise and
     are left out, unless constant regions are all there is. Of images of more than two

@@ -517,6 +517,12 @@ def test_fingerprints_of_what_holds_code(noise):
     assert words[0] == fingerprint(Degradation([Blur(psfs[0]), noise(0.1)]))
 
 
+def test_fingerprints_of_what_holds_itself():
+    first, second = Silent(0.1), Silent(0.2)
+    first.other, second.other = second, first
+    assert fingerprint([first]) == fingerprint([first]) != fingerprint([second])
+
+
 def test_the_range_is_that_of_fit():
     restorer = small(data_range=255.0).fit(255 * NOISY, 255 * CLEAN)
     with pytest.raises(ValueError, match="data_range changed since fit, from 255 to 1"):

@@ -91,17 +91,19 @@ def _encode_array(array, arrays):
     return {"array": len(arrays) - 1}
 
 
-def fingerprint(value) -> str:
+def fingerprint(value, inside: tuple[int, ...] = ()) -> str:
     """A word that two values share only if they are the same.
 
     What a file cannot hold goes by its name if it has one, as code has, by its class
-    and attributes, or as it is printed.
+    and attributes, or as it is printed. `inside` names the objects that it is part of.
     """
+    if id(value) in inside:
+        return "itself"
     arrays = []
     try:
         text = json.dumps(encode(value, arrays), sort_keys=True)
     except TypeError:
-        return _fingerprint_of_parts(value)
+        return _fingerprint_of_parts(value, (*inside, id(value)))
     content = sha256()
     for array in arrays:
         content.update(f"{array.dtype} {tuple(array.shape)}".encode())
@@ -110,15 +112,15 @@ def fingerprint(value) -> str:
     return f"{text} {content.hexdigest()}" if arrays else text
 
 
-def _fingerprint_of_parts(value):
+def _fingerprint_of_parts(value, inside):
     if hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, Mapping):
-        parts = {str(name): fingerprint(part) for name, part in value.items()}
+        parts = {str(name): fingerprint(part, inside) for name, part in value.items()}
     elif isinstance(value, list | tuple):
-        parts = [fingerprint(part) for part in value]
+        parts = [fingerprint(part, inside) for part in value]
     elif hasattr(value, "__dict__"):
-        parts = {name: fingerprint(part) for name, part in vars(value).items()}
+        parts = {name: fingerprint(part, inside) for name, part in vars(value).items()}
     else:
         return repr(value)
     kind = type(value)
