@@ -358,7 +358,7 @@ def test_the_wheel_restores_offline(tmp_path):
 
 def test_random_states_of_adaptation():
     options = {"fine_tune": True, "max_epochs": 1}
-    X = NOISY[:1, :64, :64]
+    X = NOISY[:1, :32, :32]
     one, again, other = (
         denoiser(**options | {"random_state": seed}).fit(X).predict(X)
         for seed in (0, 0, 1)
