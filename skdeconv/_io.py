@@ -221,9 +221,9 @@ def _read(path):
     if image.mode in ("LA", "RGBA"):
         colours = pixels[..., 0] if image.mode == "LA" else pixels[..., :3]
         return Picture(colours, pixels[..., -1], metadata)
-    low, high = (pixels.min(), pixels.max()) if pixels.size else (0, 0)
-    if pixels.dtype == np.int32 and low >= 0 and high <= np.iinfo(np.uint16).max:
-        pixels = pixels.astype(np.uint16)  # Pillow's mode I, from older 16-bit files
+    if pixels.dtype == np.int32:  # Pillow's mode I, also from older 16-bit files
+        unsigned = pixels.astype(np.uint16)
+        pixels = unsigned if np.array_equal(unsigned, pixels) else pixels
     return Picture(pixels, None, metadata)
 
 

@@ -103,9 +103,9 @@ def extrema(
     return min(float(p.min()) for p in parts), max(float(p.max()) for p in parts)
 
 
-def check_data_range(data_range) -> float:
+def check_data_range(data_range, name: str = "data_range") -> float:
     """Refuse a span that is not a positive number."""
     real = isinstance(data_range, Real) and not isinstance(data_range, bool)
     if not real or not 0 < data_range < float("inf"):
-        raise ValueError(f"data_range must be a positive number, got {data_range!r}.")
+        raise ValueError(f"{name} must be a positive number, got {data_range!r}.")
     return float(data_range)

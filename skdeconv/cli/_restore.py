@@ -15,7 +15,7 @@ import skdeconv
 from skdeconv._images import check_images
 from skdeconv._io import read_picture
 from skdeconv._params import check_parameters
-from skdeconv._ranges import resolve_data_range
+from skdeconv._ranges import check_data_range, resolve_data_range
 from skdeconv.benchmark import default_training_images
 from skdeconv.cli._io import check_writable, write_picture
 from skdeconv.degradations import Degradation, GaussianNoise
@@ -47,7 +47,8 @@ def run_restore(arguments) -> int:
     """Restore files one by one; a file that fails does not stop the others."""
     psf = _psf(arguments)
     noise = None if arguments.noise is None else parse_fraction(arguments.noise)
-    _check_data_range(arguments.data_range)
+    if arguments.data_range is not None:
+        check_data_range(arguments.data_range, "--data-range")
     kind, given = _choice(arguments, psf, noise)
     pairs = _outputs(arguments)
     pictures, failed = {}, 0
@@ -265,11 +266,6 @@ def _outputs(arguments):
     if len(set(targets)) < len(targets):
         raise ValueError("two inputs have the same name; restore them one by one.")
     return list(zip(sources, targets, strict=True))
-
-
-def _check_data_range(data_range):
-    if data_range is not None and not (0 < data_range < float("inf")):
-        raise ValueError(f"--data-range must be a positive number, got {data_range}.")
 
 
 def _restore_file(restorer, source, target, noise, data_range):

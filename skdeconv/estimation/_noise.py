@@ -107,8 +107,8 @@ def estimate_noise_std(
 
     noise_std, n_differences = _from_differences(x, mute, ndim)
     reliability = (n_differences / (2 * LEAST * PATCH_PIXELS)).clamp(max=0.5)
-    for orders in _along_one_axis(x.shape[2:]):
-        if weight is None or (n_differences > 0).all():
+    for orders in () if weight is None else _along_one_axis(x.shape[2:]):
+        if (n_differences > 0).all():
             break
         other, n = _from_differences(x, mute, ndim, orders)
         first = (n_differences == 0) & (n > 0)

@@ -6,6 +6,8 @@ from itertools import permutations, product
 
 from torch import Tensor, nn
 
+from skdeconv.neural._net import bare
+
 
 def turns(ndim: int) -> Iterator[tuple[Callable, Callable]]:
     """Yield the flips and exchanges of axes of a cube, each with what undoes it.
@@ -61,7 +63,7 @@ def mean_over_turns(
 
 def dropping_out(module: nn.Module) -> tuple[nn.Module, int]:
     """Give a copy that leaves features out, as in training, and how many layers do."""
-    copy = deepcopy(getattr(module, "_orig_mod", module))  # not the compiled one
+    copy = deepcopy(bare(module))
     layers = [
         layer
         for layer in copy.modules()

@@ -97,11 +97,8 @@ class MaterialMixin:
                 )
         n_held_out = min(n_held_out, n_images - 1) if judged else 0
         # The same ones, however often training goes on.
-        order = np.arange(n_images)
-        if n_held_out:
-            order = np.random.default_rng(getattr(self, "_split_seed", 0)).permutation(
-                n_images
-            )
+        random = np.random.default_rng(getattr(self, "_split_seed", 0))
+        order = random.permutation(n_images)
         return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
 
     def _belongings(self, *batches):

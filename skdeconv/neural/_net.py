@@ -45,6 +45,11 @@ def takes_noise(module: nn.Module) -> bool:
     return bool(getattr(module, "noise_map", False))
 
 
+def bare(network: nn.Module) -> nn.Module:
+    """The network inside one that was compiled."""
+    return getattr(network, "_orig_mod", network)
+
+
 class RestorationNet(NeuralNet):
     """skorch net for images: channels last in memory, bfloat16 where asked for.
 

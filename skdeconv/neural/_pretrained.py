@@ -432,16 +432,14 @@ class PretrainedDenoiser(Denoiser):
         # The network would change a constant image a little, near its borders.
         axes = tuple(range(2, x.ndim))
         varies = x.amin(axes, keepdim=True) < x.amax(axes, keepdim=True)
+        # Pixels of weight w have 1 / w of the variance.
+        share = 1 if weight is None else weight.where(weight > 0, 1).sqrt()
         if self.gain is not None:
             stable = anscombe(x, self.gain, level.square())
-            level_of_one = torch.ones_like(x)
-            if weight is not None:
-                level_of_one = level_of_one / weight.where(weight > 0, 1).sqrt()
-            restored = self._apply(stable, level_of_one)
+            restored = self._apply(stable, torch.ones_like(x) / share)
             restored = inverse_anscombe(restored, self.gain, level.square())
             return torch.where(varies, restored, x)
-        if weight is not None:  # pixels of weight w have 1 / w of the variance
-            level = level / weight.where(weight > 0, 1).sqrt()
+        level = level / share
         return torch.where((level > 0) & varies, self._apply(x, level), x)
 
     def _apply(self, x, level):

@@ -357,8 +357,8 @@ class VariationalRestorer(NetworkRestorer):
             Standard deviation over the draws, in the units of X; only with
             `return_std`.
         """
-        check_parameters(self)
         if not return_std:
+            check_parameters(self)
             return super().predict(X, mask)
 
         def infer(x):

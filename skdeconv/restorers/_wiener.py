@@ -300,8 +300,7 @@ class WienerRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         """The regulariser as the solver takes it."""
         if self.regularizer != "spectrum":
             return self.regularizer
-        level = self._level(x, noise_std, weight)
-        level = self._least_level(x, level)
+        level = self._least_level(x, self._level(x, noise_std, weight))
         if self.spectrum_ is None:
             law = image_power(x, self._blur().psf, level)[2]
         each = (..., *(None,) * (x.ndim - 2))

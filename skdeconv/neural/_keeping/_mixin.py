@@ -18,7 +18,7 @@ from skdeconv._warnings import warn_caller
 from skdeconv.neural._keeping._encoding import decode, encode, fingerprint
 from skdeconv.neural._keeping._io import read_model, write_model
 from skdeconv.neural._keeping._onnx import InUnits, export
-from skdeconv.neural._net import takes_noise
+from skdeconv.neural._net import bare, takes_noise
 
 FORMAT = 1
 LIBRARIES = ("torch", "skorch", "scikit-learn", "numpy", "safetensors")
@@ -105,7 +105,7 @@ class KeepingMixin:
         }
         tensors = {f"{ARRAY}{i}": array for i, array in enumerate(arrays)}
         for name, network in self._networks().items():
-            for key, tensor in _bare(network).state_dict().items():
+            for key, tensor in bare(network).state_dict().items():
                 rounds = half and tensor.is_floating_point()
                 tensors[f"{name}.{key}"] = tensor.half() if rounds else tensor
         return write_model(path, record, tensors)
@@ -224,7 +224,7 @@ class KeepingMixin:
             network does, which onnxruntime checks on two sizes.
         """
         check_is_fitted(self)
-        with_noise = takes_noise(_bare(self.net_.module_))
+        with_noise = takes_noise(bare(self.net_.module_))
         return export(
             path,
             self._restoring_module(),
@@ -236,7 +236,7 @@ class KeepingMixin:
 
     def _restoring_module(self) -> nn.Module:
         """A copy on the CPU of what maps images to images in the units of the data."""
-        network = deepcopy(_bare(self.net_.module_)).cpu().float()
+        network = deepcopy(bare(self.net_.module_)).cpu().float()
         return InUnits(
             network,
             self.data_range_,
@@ -328,11 +328,6 @@ def _kept_row(row):
     return kept
 
 
-def _bare(network: nn.Module) -> nn.Module:
-    """The network inside one that was compiled."""
-    return getattr(network, "_orig_mod", network)
-
-
 def _load_weights(network: nn.Module, name: str, tensors: dict[str, Tensor]) -> None:
     prefix = f"{name}."
     weights = {
@@ -341,7 +336,7 @@ def _load_weights(network: nn.Module, name: str, tensors: dict[str, Tensor]) -> 
         if key.startswith(prefix)
     }
     try:
-        _bare(network).load_state_dict(weights)
+        bare(network).load_state_dict(weights)
     except RuntimeError as error:
         raise ValueError(f"the weights do not fit the module: {error}") from error
 
