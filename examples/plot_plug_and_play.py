@@ -89,6 +89,7 @@ restorers["unrolled"] = UnrolledRestorer(
     degradation=degrade,
     data_range=1.0,
     patch_size=40,
+    batch_size=2,
     max_time=40,
     random_state=0,
 ).fit(np.stack([threads() for _ in range(4)]))

@@ -38,6 +38,12 @@ def denoiser(noise_std=25.0, **parameters):
     return PretrainedDenoiser(noise_std, **options | parameters)
 
 
+@pytest.fixture
+def few_batches(monkeypatch):
+    """Short epochs: adapting a network of this size takes long in float32."""
+    monkeypatch.setattr("skdeconv.neural._base.MIN_BATCHES", 3)
+
+
 @pytest.mark.parametrize("std", [15, 25, 50])
 def test_better_than_block_matching(std):
     noisy = CLEAN + std * NOISE
@@ -120,7 +126,7 @@ def test_levels_are_routed():
 
 
 @pytest.mark.parametrize(("offset", "tunes"), [(-400.0, True), (300.0, False)])
-def test_intensities_outside_of_the_range(offset, tunes):
+def test_intensities_outside_of_the_range(offset, tunes, few_batches):
     # Such as those from which a mean was taken; a bright place is restored best.
     noisy, truth = NOISY[:2, :72, :72], CLEAN[:2, :72, :72]
     images, clean = noisy + offset, truth + offset
@@ -150,7 +156,7 @@ def test_flat_images_stay(value, dtype):
 
 
 def test_batch_tile_and_memory_order_make_no_difference():
-    large = np.tile(NOISY[:2], (1, 3, 4))[:, :300, :411] / 255
+    large = np.tile(NOISY[:2], (1, 2, 3))[:, :200, :271] / 255
     restorer = denoiser(0.1, data_range=1.0, tile_size=None).fit(large)
     answer = restorer.predict(large)
     for one in (
@@ -198,7 +204,7 @@ def test_counted_photons():
         PretrainedDenoiser(gain=gain).fit(counted)
 
 
-def test_adapting_to_pairs_helps():
+def test_adapting_to_pairs_helps(few_batches):
     rng = np.random.default_rng(0)
     clean = 255 * (rng.random((3, 12, 12)) > 0.5).repeat(8, 1).repeat(8, 2)
     clean = clean + 40 * (np.indices((96, 96)).sum(0) % 2)  # unlike photographs
@@ -212,7 +218,8 @@ def test_adapting_to_pairs_helps():
     np.testing.assert_array_equal(again.predict(noisy), alone.predict(noisy))
 
 
-def test_adapting_to_counted_photons_helps():
+def test_adapting_to_counted_photons_helps(monkeypatch):
+    monkeypatch.setattr("skdeconv.neural._base.MIN_BATCHES", 8)
     rows, columns = np.mgrid[:128, :128]
     waves = np.sin(rows / 17) * np.cos(columns / 23)
     clean = 10 + 55 * (1 + waves) ** 1.5 + 40 * ((rows + columns) % 2)
@@ -356,7 +363,7 @@ def test_the_wheel_restores_offline(tmp_path):
     assert answer == "True"
 
 
-def test_random_states_of_adaptation():
+def test_random_states_of_adaptation(few_batches):
     options = {"fine_tune": True, "max_epochs": 1}
     X = NOISY[:1, :32, :32]
     one, again, other = (
