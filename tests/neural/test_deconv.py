@@ -219,10 +219,19 @@ class Interrupt(Callback):
         os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.fixture
+def heeded():
+    """What runs in the background may have been told to ignore interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(
     threading.current_thread() is not threading.main_thread(),
     reason="signals arrive in the main thread",
 )
+@pytest.mark.usefixtures("heeded")
 def test_interrupt_keeps_the_model():
     restorer = small(max_epochs=30, callbacks=[Interrupt()])
     with pytest.warns(ConvergenceWarning, match="interrupted"):
