@@ -31,9 +31,12 @@ WIDE, EXCESS, RELIABLE_EXCESS, LONG, SURE, DOUBT = 0.8, 1.7, 1.2, 64, 0.375, 0.2
 TOO_MUCH = 20.0
 
 # Texture that a blur leaves in some directions is not in the waves of the band, in
-# cycles per pixel, that it spares least: smoothed noise has there this part at least of
-# what coarse pixels have. The slope is that of the power of images.
-QUIET, BAND, SLOPE = 0.8, (0.1, 0.3), 2.0
+# cycles per pixel, that it spares least: smoothed noise has there, in these quantiles
+# of them, this part at least of what coarse pixels have, and hardly less in the last
+# ones than in the others. The slope is that of the power of images.
+BAND, SLOPE = (0.1, 0.3), 2.0
+QUIET, QUIETEST = 0.25, 0.05
+LEAST_QUIET, STEADY = 0.8, 0.7
 
 # Noise of signals, and of images of so few pixels, grows where it is so many times
 # stronger on average than in the smoothest parts, mostly by a part that is proportional
@@ -155,19 +158,23 @@ def smoothed_noise_factor(
     plain = (factor > EXCESS) & (sure * factor > RELIABLE_EXCESS) & (level > 0)
     plain &= (sure > SURE + DOUBT * reliability) & (factor < TOO_MUCH)
     if plain.any():
-        plain &= _in_quiet_waves(x, psf) > QUIET * factor * level
+        quiet, quietest = _in_quiet_waves(x, psf)
+        plain &= (quiet > LEAST_QUIET * factor * level) & (quietest > STEADY * quiet)
     return factor.where(plain, one)
 
 
 def _in_quiet_waves(x, psf):
-    """Level of the waves of a few pixels that the blur spares least."""
+    """Levels of the waves of a few pixels that the blur spares little, and least."""
     shape = tuple(x.shape[2:])
     power = periodogram(x.double(), 2).flatten(1)
     gain = blurred_gain(psf, shape, power.new_full((1,), SLOPE)).flatten()
     frequency = radial_frequency(shape, device=x.device).flatten()
     band = (frequency > BAND[0]) & (frequency < BAND[1])
-    quiet = band & (gain <= gain[band].quantile(0.25))
-    return (power[:, quiet].median(1).values / LN2).sqrt().to(x)
+    power, gain = power[:, band], gain[band]
+    return (
+        (power[:, gain <= gain.quantile(share)].median(1).values / LN2).sqrt().to(x)
+        for share in (QUIET, QUIETEST)
+    )
 
 
 def in_coarse_pixels(x, level, weight):

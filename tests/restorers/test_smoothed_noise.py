@@ -37,6 +37,16 @@ def test_white_noise_is_taken_for_white(psf, std):
     assert (smoothed_noise_factor(x, *found, psf) == 1).all()
 
 
+@pytest.mark.parametrize(("length", "shake", "seed"), [(15, 2, 7), (21, 4, 11)])
+def test_texture_that_a_trace_leaves_is_not_noise(length, shake, seed):
+    psf = motion_psf(length, shake=shake, random_state=seed)
+    degrade = Degradation([Blur(psf), GaussianNoise(0.25)], random_state=0)
+    observed, _ = degrade.pair(data.camera()[None, -224:, -224:].astype("f4"))
+    x = torch.from_numpy(observed)[:, None]
+    found = estimate_noise_std(x, 2, return_reliability=True)
+    assert smoothed_noise_factor(x, *found, psf) == 1
+
+
 def test_where_it_cannot_be_told():
     x = torch.from_numpy(observe(smoothed=4.0)[0])[:, None]
     found = estimate_noise_std(x, 2, return_reliability=True)
