@@ -171,10 +171,10 @@ def _in_quiet_waves(x, psf):
     frequency = radial_frequency(shape, device=x.device).flatten()
     band = (frequency > BAND[0]) & (frequency < BAND[1])
     power, gain = power[:, band], gain[band]
-    return (
+    return [
         (power[:, gain <= gain.quantile(share)].median(1).values / LN2).sqrt().to(x)
         for share in (QUIET, QUIETEST)
-    )
+    ]
 
 
 def in_coarse_pixels(x, level, weight):
