@@ -4,8 +4,9 @@ import os
 
 # scikit-learn checks array API support only where SciPy is told of it before import.
 os.environ["SCIPY_ARRAY_API"] = "1"
-# Two processes share the tests: with a thread each they do not wait for one another.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Processes that share the tests crawl where their threads wait for one another.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 import matplotlib as mpl
 import pytest

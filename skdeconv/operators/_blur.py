@@ -1,6 +1,7 @@
 """Convolution with a point spread function."""
 
-from math import sqrt
+from math import prod, sqrt
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -13,6 +14,10 @@ from skdeconv.operators._grids import fold, frame, mirror
 from skdeconv.operators._psf import check_psf
 
 BOUNDARIES = ("extended", "periodic", "reflect")
+
+# The last transfer function of each blur, up to a number of pixels: iterations ask for
+# the same one again and again. Blurs themselves stay without state.
+_LAST, KEPT = WeakKeyDictionary(), 2**22
 
 
 class Blur(LinearOperator):
@@ -143,7 +148,16 @@ class Blur(LinearOperator):
         )
 
     def _transfer(self, grid, like):
-        return transfer_function(self.psf, grid, device=like.device, dtype=like.dtype)
+        asked = (id(self.psf), grid, like.device, like.dtype)
+        last, transfer = _LAST.get(self, (None, None))
+        if last != asked:
+            with torch.inference_mode(False):  # so that training can use it later
+                transfer = transfer_function(
+                    self.psf, grid, device=like.device, dtype=like.dtype
+                )
+            if prod(grid) <= KEPT:
+                _LAST[self] = asked, transfer
+        return transfer
 
     def _seen(self, scene):
         """Slices that cut the frame out of a scene."""

@@ -1,7 +1,8 @@
 """Coarser pixels."""
 
+from functools import lru_cache
+
 import numpy as np
-import torch
 from torch import Tensor
 
 from skdeconv.operators._base import LinearOperator
@@ -11,6 +12,7 @@ from skdeconv.operators._grids import mirrored
 KERNELS = ("bicubic", "area", "gaussian")
 
 
+@lru_cache
 def profile(kernel: str, factor: int) -> np.ndarray:
     """Weights along one axis of the pixels that make one coarser pixel.
 
@@ -32,7 +34,9 @@ def profile(kernel: str, factor: int) -> np.ndarray:
     else:
         weights = np.exp(-0.5 * (t / 0.5) ** 2)
     weights = np.trim_zeros(weights)
-    return weights / weights.sum()
+    weights /= weights.sum()
+    weights.setflags(write=False)
+    return weights
 
 
 class Downsample(LinearOperator):
@@ -137,7 +141,7 @@ class Downsample(LinearOperator):
     def _source(self, n, device):
         """Pixel of an axis of length n behind each one of the mirrored axis."""
         before = (len(profile(self.kernel, self.factor)) - self.factor) // 2
-        return mirrored(torch.arange(-before, n + before, device=device), n)
+        return mirrored(-before, n + before, n, device)
 
     def _tap(self, padded, axis, t, m):
         """What the t-th weight meets, for each of m coarse pixels."""

@@ -6,6 +6,8 @@ tells the boundaries apart: nothing (periodic), the mirrored frame (reflect), or
 scene (extended).
 """
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -42,16 +44,20 @@ def bridge(y: Tensor, grid: tuple[int, ...]) -> Tensor:
     return y
 
 
-def mirrored(i: Tensor, n: int) -> Tensor:
+@lru_cache
+def mirrored(start: int, stop: int, n: int, device) -> Tensor:
     """Where in an axis of `n` pixels the positions of its mirrored endless one lie."""
-    i = i % (2 * n)
-    return torch.minimum(i, 2 * n - 1 - i)
+    with torch.inference_mode(False):  # so that training can use it later
+        i = torch.arange(start, stop, device=device) % (2 * n)
+        return torch.minimum(i, 2 * n - 1 - i)
 
 
+@lru_cache
 def _mirror_index(n, p, before, device):
     """Where in the frame the points of a mirrored grid come from."""
-    i = torch.arange(p, device=device)
-    return mirrored(torch.where(i >= p - before, i - p, i), n)
+    with torch.inference_mode(False):
+        i = mirrored(-before, p - before, n, device)
+        return i.roll(-before)
 
 
 def mirror(x: Tensor, grid: tuple[int, ...], margins) -> Tensor:

@@ -154,14 +154,18 @@ def _reflect(y, blur, alpha, regularizer, *, tol, max_iter):
     transfer = transfer_function(blur.psf, grid, device=y.device, dtype=y.dtype)
     penalty = penalty_spectrum(grid, alpha, regularizer, y)
 
+    def filtered(x, spectrum):
+        return ifft(fft(mirror(x, grid, margins), grid) * spectrum, grid)[seen]
+
+    if _is_even(blur.psf):  # cosine waves stay as they are: no iteration is needed
+        x = filtered(y, transfer.conj() / (transfer.abs().square() + penalty))
+        return x, 0, torch.ones(y.shape[:2], dtype=torch.bool, device=y.device)
+
     autocorrelation = ifft(transfer.abs().square().to(transfer.dtype), grid)
     for axis in spatial_axes(len(grid)):
         reflected = autocorrelation.flip(axis).roll(1, axis)
         autocorrelation = (autocorrelation + reflected) / 2
     power = fft(autocorrelation, grid).real.clamp_min(0) + penalty
-
-    def filtered(x, spectrum):
-        return ifft(fft(mirror(x, grid, margins), grid) * spectrum, grid)[seen]
 
     def adjoint(y):
         return fold(ifft(fft(y, grid) * transfer.conj(), grid), shape, margins)
@@ -178,6 +182,14 @@ def _reflect(y, blur, alpha, regularizer, *, tol, max_iter):
     objective = dot(y, y) - dot(x, b + residual)
     return conjugate_gradient(
         normal, precondition, x, residual, objective, tol=tol, max_iter=max_iter
+    )
+
+
+def _is_even(psf):
+    """Whether a PSF is its own mirror image along every axis about its centre."""
+    return all(n % 2 for n in psf.shape) and all(
+        np.allclose(psf, np.flip(psf, axis), rtol=1e-12, atol=1e-15)
+        for axis in range(psf.ndim)
     )
 
 

@@ -27,8 +27,7 @@ def pad_mirrored(x: Tensor, margins: list[tuple[int, int]]) -> Tensor:
     for axis, (before, after) in zip(range(-len(margins), 0), margins, strict=True):
         if before or after:
             n = x.shape[axis]
-            i = torch.arange(-before, n + after, device=x.device)
-            x = x.index_select(axis, mirrored(i, n))
+            x = x.index_select(axis, mirrored(-before, n + after, n, x.device))
     return x
 
 
