@@ -8,7 +8,7 @@ import pytest
 
 from skdeconv.neural._schedule import LearningRate
 
-SECONDS = 4.0
+SECONDS = 2.0
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("plot_*.py"))
 
 
