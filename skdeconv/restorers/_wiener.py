@@ -36,7 +36,7 @@ N_BINS, LONGEST = 24, 512
 MAX_ITER = 500
 
 # Enough to compare strengths, which are looked at in so many steps of such a factor.
-BRIEF, ROUNDS, RATIO = {"tol": 1e-3, "max_iter": 30}, 3, 3.0
+BRIEF, ROUNDS, RATIO = {"tol": 1e-3, "max_iter": 10}, 3, 3.0
 
 # Noise counts there as at least this part of what rounding makes: of less, iterations
 # that are brief tell nothing.

@@ -1,5 +1,7 @@
 """Blur: against scipy, and its adjoint."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -67,3 +69,22 @@ def test_refuses_unknown_boundary():
 def test_gradients_flow():
     x = torch.rand(1, 1, 6, 7, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(Blur(np.ones((2, 3))), x)
+
+
+@pytest.mark.parametrize("boundary", ["extended", "periodic", "reflect"])
+def test_what_it_keeps_between_calls_is_no_state(boundary):
+    x = torch.rand(1, 1, 9, 8, dtype=torch.float64)
+    blur = Blur(np.ones((2, 3)), boundary)
+    with torch.inference_mode():
+        first = blur(x)
+    seen = x.clone().requires_grad_()
+    blur(seen).sum().backward()  # not spoiled by the call before
+    assert seen.grad is not None
+    for y in (x.float(), torch.rand(1, 1, 7, 12)):  # another dtype, another shape
+        fresh = Blur(np.ones((2, 3)), boundary)
+        torch.testing.assert_close(blur(y), fresh(y), rtol=0, atol=0)
+    again = pickle.loads(pickle.dumps(blur))
+    assert vars(again).keys() == {"psf", "boundary"}
+    torch.testing.assert_close(again(x), first.clone(), rtol=0, atol=0)
+    blur.psf = np.eye(3) / 3
+    torch.testing.assert_close(blur(x), Blur(np.eye(3), boundary)(x))

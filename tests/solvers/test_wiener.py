@@ -5,7 +5,7 @@ from scipy.ndimage import laplace
 from scipy.signal import fftconvolve
 from skimage import data
 
-from skdeconv.operators import Blur
+from skdeconv.operators import Blur, disk_psf
 from skdeconv.operators._fourier import fast_shape
 from skdeconv.solvers._wiener import GAP, wiener
 
@@ -84,7 +84,15 @@ def test_reflect_is_closed_form_for_a_symmetric_psf(shape):
     result = wiener(y, Blur(psf, "reflect"), alpha=0.01, tol=1e-12)
     expected = brute_force(y, psf, "reflect", 0.01, "laplacian")
     torch.testing.assert_close(result.x, expected)
-    assert result.n_iter <= 1
+    assert result.n_iter == 0
+
+
+def test_a_rounded_disc_is_symmetric():
+    disc, y = Blur(disk_psf(2.3), "reflect"), random_images((20, 21))
+    assert wiener(y, disc, alpha=0.01).n_iter == 0
+    lopsided = disc.psf.copy()
+    lopsided[0] = 0
+    assert wiener(y, Blur(lopsided, "reflect"), alpha=0.01).n_iter > 0
 
 
 @pytest.mark.parametrize("regularizer", ["laplacian", "identity"])
