@@ -72,8 +72,7 @@ def test_every_restorer(ndim):
 @pytest.mark.parametrize("channels", [1, 2, 3, 5])
 @pytest.mark.parametrize("ndim", [1, 2, 3])
 def test_channels(channels, ndim):
-    shape = (12, 13, 14) if ndim == 3 else (30, 31)[:ndim]
-    X = np.random.default_rng(0).random((1, *shape, channels))
+    X = np.random.default_rng(0).random((1, *(30, 31, 32)[:ndim], channels))
     restorer = WienerRestorer(ndim=ndim, data_range=1.0).fit(X)
     display = RestorationDisplay.from_estimator(restorer, X, X)
     assert display.axes_.shape[0] == 2
