@@ -148,15 +148,15 @@ class Blur(LinearOperator):
         )
 
     def _transfer(self, grid, like):
-        asked = (id(self.psf), grid, like.device, like.dtype)
-        last, transfer = _LAST.get(self, (None, None))
-        if last != asked:
+        asked = grid, like.device, like.dtype
+        psf, last, transfer = _LAST.get(self, (None, None, None))
+        if psf is not self.psf or last != asked:
             with torch.inference_mode(False):  # so that training can use it later
                 transfer = transfer_function(
                     self.psf, grid, device=like.device, dtype=like.dtype
                 )
             if prod(grid) <= KEPT:
-                _LAST[self] = asked, transfer
+                _LAST[self] = self.psf, asked, transfer
         return transfer
 
     def _seen(self, scene):

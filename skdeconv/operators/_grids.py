@@ -52,12 +52,9 @@ def mirrored(start: int, stop: int, n: int, device) -> Tensor:
         return torch.minimum(i, 2 * n - 1 - i)
 
 
-@lru_cache
 def _mirror_index(n, p, before, device):
     """Where in the frame the points of a mirrored grid come from."""
-    with torch.inference_mode(False):
-        i = mirrored(-before, p - before, n, device)
-        return i.roll(-before)
+    return mirrored(-before, p - before, n, device).roll(-before)
 
 
 def mirror(x: Tensor, grid: tuple[int, ...], margins) -> Tensor:

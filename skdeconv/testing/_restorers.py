@@ -91,6 +91,7 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
             patches_per_epoch=32,
             module__width=4,
             discriminator_width=4,
+            # After one, an answer lies so near 0 that float32 does not repeat it.
             **network | {"max_epochs": 2},
         ),
         UnrolledRestorer(
