@@ -96,19 +96,20 @@ def _tune(estimator, grid, problem, start, budget):
         return estimator.set_params(**candidates[0]), _describe(candidates[0])
     trained = any(name.endswith("max_epochs") for name in estimator.get_params())
     teach, judge = _tuning_pairs(problem, trained=trained)
-    best, best_score, tried = {}, -np.inf, 0
+    scores = []
     for candidate in candidates:
-        if tried and time.perf_counter() - start > 0.9 * budget:
+        if scores and time.perf_counter() - start > 0.9 * budget:
             break
         model = clone(estimator).set_params(**candidate)
         _fit(model, teach, time.perf_counter(), budget / (len(candidates) + 1))
-        score = model.score(*judge)
-        tried += 1
-        if score > best_score:
-            best, best_score = candidate, score
+        scores.append(model.score(*judge))
+        if len(grid) == 1 and len(scores) == 2 and scores[0] == scores[1]:
+            # To the last bit: what is tuned has no part in this problem.
+            return clone(estimator), ""
+    best = candidates[int(np.argmax(scores))]
     note = _describe(best)
-    if tried < len(candidates):
-        note += f" after {tried} of {len(candidates)} candidates"
+    if len(scores) < len(candidates):
+        note += f" after {len(scores)} of {len(candidates)} candidates"
     return clone(estimator).set_params(**best), note
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, inference_mode
 
 from skdeconv._ranges import extrema
 from skdeconv.metrics._psnr import NO_ERROR, image_psnr
+from skdeconv.restorers._memory import Memory
 from skdeconv.restorers._noise_behind import check_told_noise
 from skdeconv.restorers._outliers import warn_of_outliers
 
@@ -46,7 +47,7 @@ class StrengthMixin:
     A class that mixes it in names the parameter by ``_strength``, gives the span in
     which it is sought on pairs by ``_span``, and implements ``_solve`` and ``_choose``.
     With pairs, the strength of the best mean PSNR is kept; without, each image has its
-    own, and ``predict`` chooses anew.
+    own, and ``predict`` chooses for images that ``fit`` has not seen.
     """
 
     _strength = "alpha"
@@ -74,11 +75,11 @@ class StrengthMixin:
         elif target is not None:
             self._tune(images, target, weights)
         else:
+            self._chosen, choices = Memory(self), []
             with inference_mode():
-                choices = [
-                    self._choose_soundly(x, weight=weight)
-                    for x, weight in starmap(self._seen, batches(images, weights))
-                ]
+                for x, weight in starmap(self._seen, batches(images, weights)):
+                    choices.append(self._choose_soundly(x, weight=weight))
+                    self._chosen.keep(x, weight, choices[-1].value.tolist())
             choice = join_choices(choices)
             names = np.unique(choice.name)
             self._keep(
@@ -93,10 +94,23 @@ class StrengthMixin:
     def _restore(self, x, noise_std=None, weight=None) -> Tensor:
         strength = getattr(self, f"{self._strength}_")
         if isinstance(strength, np.ndarray):
-            strength = self._choose_soundly(x, noise_std, weight).value
+            strength = self._own_strengths(x, noise_std, weight)
         else:
             strength = torch.full((len(x),), strength, dtype=x.dtype, device=x.device)
         return self._solve(x, strength, noise_std, weight)
+
+    def _own_strengths(self, x, noise_std, weight) -> Tensor:
+        """Strengths of images without the truth, those of ``fit`` where it saw them."""
+        if noise_std is not None:  # of the moment
+            return self._choose_soundly(x, noise_std, weight).value
+        values = self._chosen.recall(self, x, weight)
+        new = [i for i, value in enumerate(values) if value is None]
+        if new:
+            others = None if weight is None else weight[new]
+            chosen = self._choose_soundly(x[new], weight=others).value
+            for i, value in zip(new, chosen.tolist(), strict=True):
+                values[i] = value
+        return torch.as_tensor(values, dtype=x.dtype, device=x.device)
 
     def _choose_soundly(self, x, noise_std=None, weight=None) -> Choice:
         """Choose, and warn of what would mislead the choice and ruin the answer."""

@@ -223,7 +223,7 @@ class WienerRestorer(VaryingPSFMixin, StrengthMixin, BaseRestorer):
         super()._fit(images, target, weights)
 
     def _restore(self, x: Tensor, noise_std=None, weight=None) -> Tensor:
-        if isinstance(self.alpha_, np.ndarray) or self.regularizer == "spectrum":
+        if self.regularizer == "spectrum":
             noise_std = self._level(x, noise_std, weight)  # once for choice and penalty
         return super()._restore(x, noise_std, weight)
 

@@ -12,6 +12,7 @@ from skdeconv import (
     Degradation,
     NonLocalMeansRestorer,
     RichardsonLucyRestorer,
+    SparseCodingRestorer,
     WienerRestorer,
 )
 from skdeconv.benchmark import compare
@@ -136,6 +137,17 @@ def test_budget_bounds_tuning_and_training():
     assert time.perf_counter() - start < 15
     notes = {m["method"]: m["note"] for m in found.summary}
     assert "candidates" in notes["many"]
+
+
+def test_what_has_no_part_is_not_called_chosen():
+    coder = SparseCodingRestorer(patch_size=4, n_components=16)
+    found = compare(
+        {"sparse": (coder, {"alpha": [1e-3, 1e-2]})},
+        {"noise": DEGRADATIONS["noise"]},
+        TRAIN,
+        test_images=TEST,
+    )
+    assert {record["note"] for record in found.records} == {""}
 
 
 def test_volumes_signals_and_tiny_psfs():

@@ -1,5 +1,7 @@
 """Strengths that choose themselves, and pixel weights, whatever the restorer."""
 
+import pickle
+
 import numpy as np
 import pytest
 import sklearn
@@ -57,7 +59,10 @@ def test_pairs_freeze_and_single_images_choose_anew(restorer, images):
     assert len(restorer.path_["alpha"]) == 2
     assert np.all(np.diff(restorer.path_["alpha"]) >= 0)
     # Each image decides for itself: alone it comes out the same.
-    together, alone = restorer.predict(noisy), restorer.predict(noisy[1:])
+    together, alone = (
+        restorer.predict(noisy),
+        restorer.fit(noisy[:1]).predict(noisy[1:]),
+    )
     assert np.abs(together[1:] - alone).max() < 0.3
     restorer.fit(noisy, truth)
     assert isinstance(restorer.alpha_, float)
@@ -67,6 +72,52 @@ def test_pairs_freeze_and_single_images_choose_anew(restorer, images):
     )
     restorer.set_params(alpha=0.01).fit(noisy)
     assert (restorer.alpha_, restorer.criterion_, restorer.path_) == (0.01, None, None)
+
+
+@pytest.fixture
+def chosen(monkeypatch):
+    """Batch sizes that a strength was chosen for."""
+    sizes, choose = [], WienerRestorer._choose
+
+    def counted(self, x, noise_std=None, weight=None):
+        sizes.append(len(x))
+        return choose(self, x, noise_std, weight)
+
+    monkeypatch.setattr(WienerRestorer, "_choose", counted)
+    return sizes
+
+
+def test_fit_chooses_for_the_images_that_it_saw(images, chosen):
+    noisy, _ = images
+    restorer = WienerRestorer(PSF, data_range=255).fit(noisy)
+    first = restorer.predict(noisy)
+    assert chosen == [2]
+    new = noisy[:1, ::-1]
+    mixed = restorer.predict(np.concatenate([new, noisy]))
+    assert chosen == [2, 1]
+    # The order of axes in memory and a copy elsewhere change nothing.
+    again = pickle.loads(pickle.dumps(restorer)).predict(np.asfortranarray(noisy))
+    assert chosen == [2, 1]
+    assert np.array_equal(again, first)
+    assert np.allclose(mixed[1:], first, atol=1e-3)
+    assert np.allclose(mixed[:1], restorer.fit(new).predict(new), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r, x: r.set_params(noise_std=3.0).predict(x),
+        lambda r, x: r.set_params(boundary="reflect").predict(x),
+        lambda r, x: r.predict(x, psf=gaussian_psf(0.8)),
+        lambda r, x: r.predict(x, mask=x > 60),
+        lambda r, x: r.predict(np.nextafter(x, np.float32(300))),
+        lambda r, x: r.predict(x.astype(np.float64)),
+    ],
+)
+def test_what_has_changed_is_chosen_anew(change, images, chosen):
+    noisy, _ = images
+    change(WienerRestorer(PSF, data_range=255).fit(noisy), noisy)
+    assert chosen == [2, 2]
 
 
 @pytest.mark.parametrize("restorer", MASKED, ids=lambda r: type(r).__name__)
