@@ -78,7 +78,8 @@ class StrengthMixin:
             self._chosen, choices = Memory(self), []
             with inference_mode():
                 for x, weight in starmap(self._seen, batches(images, weights)):
-                    choices.append(self._choose_soundly(x, weight=weight))
+                    self._warn_of_ruin(x, weight)
+                    choices.append(self._choose(x, weight=weight))
                     self._chosen.keep(x, weight, choices[-1].value.tolist())
             choice = join_choices(choices)
             names = np.unique(choice.name)
@@ -101,23 +102,23 @@ class StrengthMixin:
 
     def _own_strengths(self, x, noise_std, weight) -> Tensor:
         """Strengths of images without the truth, those of ``fit`` where it saw them."""
+        self._warn_of_ruin(x, weight)
         if noise_std is not None:  # of the moment
-            return self._choose_soundly(x, noise_std, weight).value
+            return self._choose(x, noise_std, weight).value
         values = self._chosen.recall(self, x, weight)
         new = [i for i, value in enumerate(values) if value is None]
         if new:
             others = None if weight is None else weight[new]
-            chosen = self._choose_soundly(x[new], weight=others).value
+            chosen = self._choose(x[new], weight=others).value
             for i, value in zip(new, chosen.tolist(), strict=True):
                 values[i] = value
         return torch.as_tensor(values, dtype=x.dtype, device=x.device)
 
-    def _choose_soundly(self, x, noise_std=None, weight=None) -> Choice:
-        """Choose, and warn of what would mislead the choice and ruin the answer."""
+    def _warn_of_ruin(self, x, weight=None):
+        """Warn of what misleads the choice and ruins the answer."""
         warn_of_outliers(x, self.psf_, self.data_range_, weight)
         # A level from elsewhere was estimated, and judged then.
         check_told_noise(self.noise_std, self.psf_, x, self.data_range_, weight)
-        return self._choose(x, noise_std, weight)
 
     def _tune(self, images, target, weights):
         """Find the strength of the best score: by decades, then ever closer."""
