@@ -11,7 +11,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import matplotlib as mpl
 import pytest
 
+from skdeconv.neural._schedule import LearningRate
+
 mpl.use("Agg")
+
+# The longest that a training of the examples and pages may take.
+BRIEFLY = 1.0
 
 
 @pytest.fixture(autouse=True)
@@ -21,3 +26,14 @@ def _close_figures():
     import matplotlib.pyplot as plt  # noqa: PLC0415 - slow, and seldom needed
 
     plt.close("all")
+
+
+@pytest.fixture
+def brief_trainings(monkeypatch):
+    """Cut every training short."""
+    begin = LearningRate.__init__
+
+    def begin_briefly(self, schedule, n_steps, max_time=None):
+        begin(self, schedule, n_steps, min(max_time or BRIEFLY, BRIEFLY))
+
+    monkeypatch.setattr(LearningRate, "__init__", begin_briefly)

@@ -1,4 +1,4 @@
-"""The Python of the documentation runs, without a warning."""
+"""The Python of the documentation runs, without a warning; trainings are cut short."""
 
 import re
 import textwrap
@@ -22,6 +22,7 @@ PAGES = {
 
 
 @pytest.mark.parametrize("page", [page for page, blocks in PAGES.items() if blocks])
+@pytest.mark.usefixtures("brief_trainings")
 def test_page(page):
     names = {}
     for line, block in PAGES[page]:

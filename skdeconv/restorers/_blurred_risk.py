@@ -24,8 +24,7 @@ def least_blurred_risk(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Find strengths near a guess whose blurred answers have the least expected error.
 
-    Errors count where the blur sees nothing beyond the frame, if that is a fifth of the
-    image at least and something is known there.
+    Errors count at :func:`counted_pixels`.
 
     Parameters
     ----------
@@ -58,14 +57,30 @@ def least_blurred_risk(
         guess,
         level=torch.maximum(level, x.flatten(1).std(1, correction=0) / 1000),
         noise_std=level,
-        weight=_counted(x, blur, weight),
+        weight=counted_pixels(x, blur, weight),
         ratio=ratio,
         rounds=rounds,
     )
 
 
-def _counted(x, blur, weight):
-    """Weights of the pixels whose errors count."""
+def counted_pixels(x: Tensor, blur: Blur, weight: Tensor | None) -> Tensor:
+    """Weights of the pixels whose errors tell which strength is best.
+
+    Parameters
+    ----------
+    x : Tensor of shape (batch, channels, *spatial)
+        Blurred images.
+    blur : Blur
+        What blurred them.
+    weight : Tensor of the shape of x, or None
+        Weights of the pixels.
+
+    Returns
+    -------
+    counted : Tensor of the shape of x
+        Those weights where the blur sees nothing beyond the frame, if that is a fifth
+        of the image at least and something is known there.
+    """
     known = torch.ones_like(x) if weight is None else weight
     inside = torch.zeros_like(x)
     crop(inside, blur).fill_(1)

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from skdeconv.estimation import cross_validate, estimate_noise_std
-from skdeconv.operators._scene import crop
+from skdeconv.operators._scene import crop, mirrored_outside
+from skdeconv.restorers._blurred_risk import counted_pixels
 from skdeconv.restorers._noise import reliable_noise_std
 from skdeconv.restorers._noise_behind import (
     least_noise,
@@ -77,9 +78,17 @@ class InverseMixin(StrengthMixin):
         hidden = self.operator is not None or weight is not None
         blind = hidden and noise_std.isnan().any()
 
+        predicted, counted = operator, weight
+        if self.psf_ is not None:  # what lies beyond the frame may fit its edge at will
+            mirrored = mirrored_outside(operator)
+            counted = counted_pixels(x, operator, weight)
+
+            def predicted(scene):
+                return mirrored(crop(scene, operator))
+
         def predict(y, strength, state):
             result = self._scene(y, strength, for_copies(weight, y), state)
-            return operator(result.x), result.state
+            return predicted(result.x), result.state
 
         found = cross_validate(
             predict,
@@ -87,7 +96,7 @@ class InverseMixin(StrengthMixin):
             self._begin(level, spread),
             level=level,
             noise_std=noise_std,
-            weight=weight,
+            weight=counted,
             first=FAR if blind else (1.0,),
         )
         return Choice(*(part.to(dtype) for part in found), criteria(noise_std))

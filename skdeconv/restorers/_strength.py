@@ -20,6 +20,10 @@ MOST_PIXELS = 2**19
 # Ratios of neighbouring strengths, from the first look to the last.
 COARSE, FINE = 10.0, 1.35
 
+# A loss in decibels after which the first look goes no further, or, if it is less, at
+# the second strength in turn.
+CLEAR = 1.0
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -137,7 +141,7 @@ class StrengthMixin:
 
         low, high = np.log10(self._span) + self._decades_below(target)
         step = np.log10(COARSE)
-        seen = list(np.arange(low, high + step / 2, step))
+        seen = _outwards(score, np.arange(low, high + step / 2, step))
         while True:
             best = max(seen, key=score)
             if step <= np.log10(FINE):
@@ -162,6 +166,25 @@ class StrengthMixin:
         setattr(self, f"{self._strength}_", value)
         self.criterion_ = criterion
         self.path_ = path
+
+
+def _outwards(score, grid):
+    """What was looked at from the middle to both sides, as long as it may get better.
+
+    The ends of the grid are where restoring takes longest.
+    """
+    middle = len(grid) // 2
+    seen = [grid[middle]]
+    for side in (grid[middle + 1 :], grid[:middle][::-1]):
+        best, worse = score(grid[middle]), 0
+        for exponent in side:
+            seen.append(exponent)
+            loss = best - score(exponent)
+            worse = worse + 1 if loss > 0 else 0
+            if loss > CLEAR or worse == 2:
+                break
+            best = max(best, score(exponent))
+    return seen
 
 
 def batches(images, weights, dtype=None):
