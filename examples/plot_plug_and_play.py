@@ -34,7 +34,7 @@ photograph = text()[None, :128, 64:224]
 psf = gaussian_psf(1.0)
 degrade = Degradation([Blur(psf), GaussianNoise(4.0)], random_state=0)
 trained = UnrolledRestorer(
-    psf, degradation=degrade, batch_size=4, max_time=12, random_state=0
+    psf, degradation=degrade, validation_fraction=0, max_time=12, random_state=0
 )
 restorers = {
     "Wiener": WienerRestorer(psf),
@@ -70,7 +70,7 @@ rng = np.random.default_rng(0)
 
 
 def threads():
-    smooth = gaussian_filter(rng.standard_normal((36, 56, 56)), (2, 4, 4))
+    smooth = gaussian_filter(rng.standard_normal((36, 48, 48)), (2, 4, 4))
     return np.exp(-((smooth / smooth.std() / 0.12) ** 2)) + 0.05
 
 
@@ -90,8 +90,8 @@ restorers["unrolled"] = UnrolledRestorer(
     psf,
     degradation=degrade,
     data_range=1.0,
-    patch_size=32,
-    batch_size=2,
+    patch_size=24,
+    batch_size=1,
     max_time=40,
     random_state=0,
 ).fit(np.stack([threads() for _ in range(4)]))

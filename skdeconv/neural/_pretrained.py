@@ -22,6 +22,24 @@ from skdeconv.restorers._noise import NOISE_STD, check_noise_levels, denoise_sta
 from skdeconv.solvers._anscombe import anscombe, inverse_anscombe
 
 
+# How weights are adapted, whatever they were trained with.
+ADAPTING = {
+    "criterion": "mse",
+    "optimizer": "adam",
+    "patches_per_epoch": "auto",
+    "patch_size": 64,
+    "ema_decay": 0.99,
+    "degradation": None,
+    "validation_fraction": 0.0,
+    "early_stopping": False,
+    "max_time": None,
+    "accumulation_steps": 1,
+    "checkpoint": None,
+    "warm_start": True,
+    "self_ensemble": False,  # whole images are turned, not their tiles
+}
+
+
 class PretrainedDenoiser(Denoiser):
     r"""Denoise by a network that was trained on photographs beforehand.
 
@@ -365,25 +383,12 @@ class PretrainedDenoiser(Denoiser):
     def _load(self, n_channels, supervision) -> DeconvRestorer:
         """The network as it comes, and how it would be trained on."""
         level = getattr(self, "noise_std_", None)
-        options = {
-            "criterion": "mse",
-            "optimizer": "adam",
+        options = ADAPTING | {
             "lr": self.lr,
             "max_epochs": self.max_epochs,
-            "patches_per_epoch": "auto",
-            "patch_size": 64,
-            "ema_decay": 0.99,
-            "degradation": None,
             "supervision": supervision,
             "noise_std": level if isinstance(level, float) else "auto",
-            "validation_fraction": 0.0,
-            "early_stopping": False,
-            "max_time": None,
-            "accumulation_steps": 1,
-            "checkpoint": None,
-            "warm_start": True,
             "data_range": self.data_range_,
-            "self_ensemble": False,  # whole images are turned, not their tiles
             "random_state": self.random_state,
             "device": self.device,
             "precision": self.precision,

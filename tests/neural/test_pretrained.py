@@ -18,6 +18,7 @@ from skdeconv import BlockMatchingRestorer, DeconvRestorer, PretrainedDenoiser
 from skdeconv.datasets import load_photographs
 from skdeconv.exceptions import NoiseWarning
 from skdeconv.metrics import psnr
+from skdeconv.neural._pretrained import ADAPTING
 from skdeconv.neural._weights import WEIGHTS
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +42,8 @@ def denoiser(noise_std=25.0, **parameters):
 @pytest.fixture
 def few_batches(monkeypatch):
     """Short epochs: adapting a network of this size takes long in float32."""
-    monkeypatch.setattr("skdeconv.neural._base.MIN_BATCHES", 3)
+    brief = {"patches_per_epoch": 12, "batch_size": 4}
+    monkeypatch.setattr("skdeconv.neural._pretrained.ADAPTING", ADAPTING | brief)
 
 
 @pytest.mark.parametrize("std", [15, 25, 50])
@@ -218,13 +220,12 @@ def test_adapting_to_pairs_helps(few_batches):
     np.testing.assert_array_equal(again.predict(noisy), alone.predict(noisy))
 
 
-def test_adapting_to_counted_photons_helps(monkeypatch):
-    monkeypatch.setattr("skdeconv.neural._base.MIN_BATCHES", 8)
+def test_adapting_to_counted_photons_helps(few_batches):
     rows, columns = np.mgrid[:48, :48]
     waves = np.sin(rows / 17) * np.cos(columns / 23)
     clean = 10 + 55 * (1 + waves) ** 1.5 + 40 * ((rows + columns) % 2)
     noisy = 4.0 * np.random.default_rng(0).poisson(clean[None] / 4)
-    options = {"data_range": 255, "lr": 5e-4, "max_epochs": 2, "random_state": 0}
+    options = {"data_range": 255, "lr": 5e-4, "max_epochs": 6, "random_state": 0}
     plain, adapted = (
         PretrainedDenoiser(fine_tune=tune, **options)
         .fit(noisy)
