@@ -21,7 +21,6 @@ from skdeconv.restorers._denoiser import Denoiser
 from skdeconv.restorers._noise import NOISE_STD, check_noise_levels, denoise_stabilised
 from skdeconv.solvers._anscombe import anscombe, inverse_anscombe
 
-
 # How weights are adapted, whatever they were trained with.
 ADAPTING = {
     "criterion": "mse",

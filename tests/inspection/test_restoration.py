@@ -56,7 +56,7 @@ def test_without_truth(wiener):
 
 @pytest.mark.parametrize("ndim", [1, 2, 3])
 def test_every_restorer(ndim):
-    for restorer in example_restorers(ndim):
+    for restorer in {type(r): r for r in example_restorers(ndim)}.values():
         sizes = {1: (32,), 2: (26, 25), 3: (10, 12, 11)}[ndim]
         clean = np.random.default_rng(0).random((1, *sizes))
         restorer.fit(clean, clean)

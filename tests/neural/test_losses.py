@@ -105,6 +105,8 @@ def test_training_reduces_the_error(name):
         criterion=name,
         module__width=8,
         max_epochs=6,
+        patches_per_epoch=64,
+        batch_size=4,
         patch_size=16,
         lr=5e-3,
         precision="float32",

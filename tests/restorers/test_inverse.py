@@ -82,7 +82,7 @@ def test_strengths_behind_masks_are_found_under_strong_noise(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_strengths_behind_a_blur_and_coarse_pixels_are_found(kind, photographs):
-    truth = np.stack([p[:96, :96] for p in photographs[:2]])
+    truth = np.stack([p[:80, :80] for p in photographs[:2]])
     steps = [Blur(PSF), Downsample(2), GaussianNoise(4.0)]
     data, truth = Degradation(steps, random_state=0).pair(truth)
     operator = Downsample(2) @ Blur(PSF, "extended")
@@ -146,15 +146,10 @@ def test_gradients_do_not_make_images():
 @pytest.mark.parametrize(
     "kind", [*KINDS, WienerRestorer, RichardsonLucyRestorer, BlockMatchingRestorer]
 )
-@pytest.mark.parametrize("unit", [16, 1e-6])
-def test_images_that_use_little_of_their_range(kind, unit, photographs):
+def test_images_that_use_little_of_their_range(kind, photographs):
     truth = np.stack([p[:72, :72] for p in photographs[:2]]).astype(np.float64)
     steps = [Blur(PSF), GaussianNoise(2.55)]
     data, truth = Degradation(steps, random_state=0).pair(truth)
-    small, clean = unit * data, unit * truth
-    if unit > 1:  # 12 bits of 16
-        small = small.round().clip(0).astype(np.uint16)
-        clean = clean.round().astype(np.uint16)
 
     def gain(observed, truth, **options):
         restorer = kind(PSF, **options).fit(observed)
@@ -166,7 +161,11 @@ def test_images_that_use_little_of_their_range(kind, unit, photographs):
         ]
 
     expected = gain(data, truth, data_range=255)
-    np.testing.assert_allclose(gain(small, clean), expected, atol=0.1)
+    for dtype, unit in ((np.uint16, 16), (np.float64, 1e-6)):  # 12 bits of 16
+        small, clean = unit * data, unit * truth
+        if dtype is np.uint16:
+            small, clean = (x.round().clip(0).astype(dtype) for x in (small, clean))
+        np.testing.assert_allclose(gain(small, clean), expected, atol=0.1)
 
 
 @pytest.mark.parametrize("kind", [*KINDS, WienerRestorer])

@@ -241,7 +241,7 @@ def test_a_large_hole_in_a_smooth_image_is_filled(how):
     y = scene if operator is None else operator(scene)
     options = {"alpha": 2e-3, "weight": weight}
     x = total_variation(y + noise, operator, **options).x
-    best = total_variation(y + noise, operator, tol=1e-6, max_iter=5000, **options).x
+    best = total_variation(y + noise, operator, tol=1e-6, max_iter=3000, **options).x
     assert (x - best)[..., hole].square().mean().sqrt() < 0.012
 
 
@@ -252,7 +252,7 @@ def test_going_on_from_a_state_gets_further(operator):
     weight[..., 3:6, 4] = 0
     options = {"weight": weight, "tol": 0}
     first = total_variation(y, operator, alpha=0.05, max_iter=500, **options)
-    best = total_variation(y, operator, alpha=0.051, max_iter=3000, **options).x
+    best = total_variation(y, operator, alpha=0.051, max_iter=1500, **options).x
     kept = [part.clone() for part in first.state]
     few = {"alpha": 0.051, "max_iter": 20, **options}
     cold = total_variation(y, operator, **few).x
