@@ -42,7 +42,7 @@ def default_restorers(*, quick: bool = False) -> dict:
         lr=4e-3,
         max_epochs=1,
         batch_size=4,
-        patches_per_epoch=4 * (200 if quick else 2000),
+        patches_per_epoch=4 * (200 if quick else 1600),
         module__width=32,
         # Few, large steps: short memory and clipped gradients keep them stable.
         optimizer__betas=(0.9, 0.99),
@@ -172,7 +172,7 @@ def default_benchmark(
         default_training_images(quick=quick, random_state=random_state),
         test_images=[np.asarray(image, np.float32) for image in test_images],
         image_names=image_names,
-        budget=15 if quick else 60,
+        budget=15 if quick else 45,
         data_range=255,
         random_state=random_state,
         progress=progress,

@@ -51,7 +51,7 @@ def trained():
     """One restorer trained well enough to be asked many things; do not refit it."""
     return small(
         max_epochs=8,
-        patches_per_epoch=320,
+        patches_per_epoch=180,
         patch_size=32,
         batch_size=4,
         lr=5e-3,
@@ -274,7 +274,7 @@ def test_the_clock_drives_the_schedule_from_the_start():
 def test_degradation_is_drawn_afresh():
     degradation = Degradation([Blur(gaussian_psf(0.8)), GaussianNoise(0.05)])
     restorer = small(
-        degradation=degradation, patches_per_epoch=640, batch_size=4, lr=5e-3
+        degradation=degradation, patches_per_epoch=360, batch_size=4, lr=5e-3
     )
     observed, truth = degradation.pair(CLEAN)
     score = restorer.fit(CLEAN).score(observed, truth)

@@ -29,7 +29,7 @@ def small(**parameters):
         "module__width": 12,
         "module__n_blocks": 1,
         "max_epochs": 4,
-        "patches_per_epoch": 320,
+        "patches_per_epoch": 200,
         "batch_size": 4,
         "patch_size": 32,
         "lr": 5e-3,
