@@ -19,7 +19,7 @@ from skdeconv.operators import Blur, disk_psf
 photographs = load_photographs("test")
 psf = disk_psf(3)
 degrade = Degradation([Blur(psf), GaussianNoise(2)], random_state=0)
-observed, truth = degrade.pair(photographs.images)
+observed, truth = degrade.pair(photographs.images[:2])
 
 # %%
 # Restorers are scikit-learn estimators. Classical ones need no truth: how much to
