@@ -57,7 +57,7 @@ plt.show()
 # %%
 # A network; ``module__width`` reaches the torch module.
 search = GridSearchCV(
-    DeconvRestorer(max_epochs=2, patches_per_epoch=128, patch_size=48, random_state=0),
+    DeconvRestorer(max_epochs=2, patches_per_epoch=64, patch_size=48, random_state=0),
     {"module__width": [8, 16], "lr": [1e-3, 3e-3]},
     cv=2,
 ).fit(observed, truth)

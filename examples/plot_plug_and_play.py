@@ -70,11 +70,11 @@ rng = np.random.default_rng(0)
 
 
 def threads():
-    smooth = gaussian_filter(rng.standard_normal((36, 48, 48)), (2, 4, 4))
+    smooth = gaussian_filter(rng.standard_normal((32, 44, 44)), (2, 4, 4))
     return np.exp(-((smooth / smooth.std() / 0.12) ** 2)) + 0.05
 
 
-psf = gaussian_psf((2.0, 1.2, 1.2))
+psf = gaussian_psf((1.6, 1.2, 1.2))
 degrade = Degradation([Blur(psf), PoissonNoise(0.01)], random_state=0)
 observed, truth = degrade.pair(threads()[None])
 restorers = {

@@ -172,7 +172,7 @@ def default_benchmark(
         default_training_images(quick=quick, random_state=random_state),
         test_images=[np.asarray(image, np.float32) for image in test_images],
         image_names=image_names,
-        budget=15 if quick else 45,
+        budget=15 if quick else 40,
         data_range=255,
         random_state=random_state,
         progress=progress,

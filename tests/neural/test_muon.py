@@ -98,7 +98,7 @@ def test_it_learns_more_from_few_steps_than_adam():
             optimizer=name,
             lr=2e-3,
             max_grad_norm=None,
-            max_epochs=10,
+            max_epochs=6,
             module__width=16,
             patches_per_epoch=128,
             patch_size=32,

@@ -351,7 +351,7 @@ def test_patches_of_pairs_of_two_sizes_belong_together():
 def test_missing_pixels():
     mask = np.random.default_rng(1).random(CLEAN.shape) > 0.5
     holes = np.where(mask, CLEAN, 0)
-    restorer = small(module__width=8, patches_per_epoch=320, lr=5e-3, max_epochs=4)
+    restorer = small(module__width=8, patches_per_epoch=200, lr=5e-3, max_epochs=4)
     restorer.fit(holes, CLEAN, mask=mask)
     other = np.where(mask, CLEAN, 0.7)
     restored = restorer.predict(holes, mask=mask)
@@ -423,7 +423,7 @@ def test_the_first_gradients_do_not_rule_the_steps():
     clean = make_dead_leaves(8, shape=(64, 64), random_state=0)
     noisy = clean + np.random.default_rng(0).normal(0, 0.1, clean.shape).astype("f4")
     scores = [
-        small(max_epochs=10, patches_per_epoch=128, patch_size=32, **options)
+        small(max_epochs=6, patches_per_epoch=128, patch_size=32, **options)
         .fit(noisy[:6], clean[:6])
         .score(noisy[6:], clean[6:])
         for options in ({}, {"max_grad_norm": None})

@@ -86,7 +86,9 @@ DENOISERS = [
     BilateralRestorer(data_range=255.0),
     NonLocalMeansRestorer(data_range=255.0),
     BlockMatchingRestorer(data_range=255.0),
-    SparseCodingRestorer(data_range=255.0, random_state=0),
+    SparseCodingRestorer(
+        patch_size=6, n_components=64, data_range=255.0, random_state=0
+    ),
 ]
 
 
