@@ -14,7 +14,7 @@ from skdeconv.degradations import Degradation
 from skdeconv.restorers._denoiser import Denoiser
 
 # Candidates of a grid are judged on the middles of a few training images.
-TUNING_IMAGES, TUNING_SIZE = 4, 256
+TUNING_IMAGES, TUNING_SIZE = 8, 192
 
 
 @dataclass(frozen=True)
