@@ -11,8 +11,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import matplotlib as mpl
 import pytest
 
-from skdeconv.neural._schedule import LearningRate
-
 mpl.use("Agg")
 
 # The longest that a training of the examples and pages may take.
@@ -31,9 +29,20 @@ def _close_figures():
 @pytest.fixture
 def brief_trainings(monkeypatch):
     """Cut every training short."""
+    from skdeconv.neural._schedule import LearningRate  # noqa: PLC0415 - the same
+
     begin = LearningRate.__init__
 
     def begin_briefly(self, schedule, n_steps, max_time=None):
         begin(self, schedule, n_steps, min(max_time or BRIEFLY, BRIEFLY))
 
     monkeypatch.setattr(LearningRate, "__init__", begin_briefly)
+
+
+@pytest.fixture
+def few_batches(monkeypatch):
+    """Short epochs: adapting a network that comes trained takes long in float32."""
+    from skdeconv.neural import _pretrained  # noqa: PLC0415 - the same
+
+    for name, value in {"patches_per_epoch": 12, "batch_size": 4}.items():
+        monkeypatch.setitem(_pretrained.ADAPTING, name, value)

@@ -106,7 +106,7 @@ def _tune(estimator, grid, problem, start, budget):
         if len(grid) == 1 and len(scores) == 2 and scores[0] == scores[1]:
             # To the last bit: what is tuned has no part in this problem.
             return clone(estimator), ""
-    best = candidates[int(np.argmax(scores))]
+    best = candidates[int(np.argmax(np.nan_to_num(scores, nan=-np.inf)))]
     note = _describe(best)
     if len(scores) < len(candidates):
         note += f" after {len(scores)} of {len(candidates)} candidates"

@@ -74,12 +74,13 @@ class StrengthMixin:
 
     def _fit(self, images, target, weights=None):
         value = getattr(self, self._strength)
+        self._chosen = Memory(self)
         if value != "auto":
             self._keep(float(value), None, None)
         elif target is not None:
             self._tune(images, target, weights)
         else:
-            self._chosen, choices = Memory(self), []
+            choices = []
             with inference_mode():
                 for x, weight in starmap(self._seen, batches(images, weights)):
                     self._warn_of_ruin(x, weight)

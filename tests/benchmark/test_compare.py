@@ -139,6 +139,20 @@ def test_budget_bounds_tuning_and_training():
     assert "candidates" in notes["many"]
 
 
+def test_a_candidate_without_a_score_is_not_chosen():
+    class Broken(WienerRestorer):
+        def score(self, X, y, mask=None, psf=None):
+            return np.nan if self.alpha > 1 else super().score(X, y)
+
+    found = compare(
+        {"broken": (Broken(), {"alpha": [1e3, 0.3, 1e2]})},
+        {"noise": DEGRADATIONS["noise"]},
+        TRAIN,
+        test_images=TEST,
+    )
+    assert found.summary[0]["note"] == "alpha=0.3"
+
+
 def test_what_has_no_part_is_not_called_chosen():
     coder = SparseCodingRestorer(patch_size=4, n_components=16)
     found = compare(

@@ -18,7 +18,6 @@ from skdeconv import BlockMatchingRestorer, DeconvRestorer, PretrainedDenoiser
 from skdeconv.datasets import load_photographs
 from skdeconv.exceptions import NoiseWarning
 from skdeconv.metrics import psnr
-from skdeconv.neural._pretrained import ADAPTING
 from skdeconv.neural._weights import WEIGHTS
 
 ROOT = Path(__file__).parents[2]
@@ -37,13 +36,6 @@ NOISY = CLEAN + 25 * NOISE
 def denoiser(noise_std=25.0, **parameters):
     options = {"fine_tune": False, "data_range": 255.0, "random_state": 0}
     return PretrainedDenoiser(noise_std, **options | parameters)
-
-
-@pytest.fixture
-def few_batches(monkeypatch):
-    """Short epochs: adapting a network of this size takes long in float32."""
-    brief = {"patches_per_epoch": 12, "batch_size": 4}
-    monkeypatch.setattr("skdeconv.neural._pretrained.ADAPTING", ADAPTING | brief)
 
 
 @pytest.mark.parametrize("std", [15, 25, 50])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 from skdeconv import (
     BlockMatchingRestorer,
@@ -136,6 +137,26 @@ def test_operators_that_see_only_differences(kind):
         kind(operator=Slope(), alpha=1e-4, data_range=1.0).fit(data).predict(data)
     )
     assert np.corrcoef(restored.ravel(), ramp.ravel())[0, 1] > 0.95
+
+
+@pytest.mark.parametrize(
+    ("kind", "noise_std", "width"),
+    [(LeastSquaresRestorer, 10.0, None), (TotalVariationRestorer, 0.6, 6)],
+)
+def test_strengths_suit_smooth_images(kind, noise_std, width):
+    if width is None:
+        rows, columns = np.mgrid[:112, :112]
+        scene = 127 + 100 * np.sin((columns + 2 * rows) / 9)
+    else:
+        scene = np.random.default_rng(1).standard_normal((112, 112))
+        scene = gaussian_filter(scene, width)
+        scene = 127 + 60 * scene / scene.std()
+    psf = gaussian_psf(1.6)
+    steps = [Blur(psf), GaussianNoise(noise_std)]
+    observed, truth = Degradation(steps, random_state=0).pair(scene[None])
+    alone = kind(psf, data_range=255).fit(observed)
+    taught = kind(psf, data_range=255).fit(observed, truth)
+    assert alone.score(observed, truth) > taught.score(observed, truth) - 0.6
 
 
 def test_gradients_do_not_make_images():

@@ -16,7 +16,6 @@ from skdeconv import (
 )
 from skdeconv.datasets import load_photographs
 from skdeconv.estimation import make_risk_scorer
-from skdeconv.neural._pretrained import ADAPTING
 
 PSF = np.outer([1.0, 2, 3], [1, 4, 1]) / 36
 
@@ -82,9 +81,7 @@ def test_masks_and_levels_of_colours(noisy):
     assert np.abs(several - denoiser.predict(colour)).max() > 0.1
 
 
-def test_networks_of_colours_alone_see_colours(tmp_path, noisy, monkeypatch):
-    brief = {"patches_per_epoch": 2, "batch_size": 2}
-    monkeypatch.setattr("skdeconv.neural._pretrained.ADAPTING", ADAPTING | brief)
+def test_networks_of_colours_alone_see_colours(tmp_path, noisy, few_batches):
     colour = as_colour(noisy)
     pretrained = PretrainedDenoiser(20.0, data_range=255).fit(colour)
     path = tmp_path / "colour.safetensors"

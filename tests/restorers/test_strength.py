@@ -20,6 +20,7 @@ from skdeconv import (
 )
 from skdeconv.degradations import GaussianNoise
 from skdeconv.operators import Blur, Mask, gaussian_psf
+from skdeconv.restorers._strength import _outwards
 
 PSF = gaussian_psf(1.0)
 TUNED = [
@@ -72,6 +73,19 @@ def test_pairs_freeze_and_single_images_choose_anew(restorer, images):
     )
     restorer.set_params(alpha=0.01).fit(noisy)
     assert (restorer.alpha_, restorer.criterion_, restorer.path_) == (0.01, None, None)
+
+
+@pytest.mark.parametrize(
+    ("scores", "seen"),
+    [
+        ([0, 1, 2, 5, 2, 9, 9], {2, 3, 4}),  # clear losses
+        ([0, 1, 4.9, 5, 4.8, 4.7, 9], {1, 2, 3, 4, 5}),  # small ones, twice in turn
+        ([9, 8, 7, 5, 6, 4, 8], {0, 1, 2, 3, 4, 5}),  # the better, the farther
+        ([5, 5, 5, 5, 5, 5, 5], {0, 1, 2, 3, 4, 5, 6}),
+    ],
+)
+def test_the_search_goes_outwards_while_it_may_get_better(scores, seen):
+    assert set(_outwards(scores.__getitem__, list(range(7)))) == seen
 
 
 @pytest.fixture
