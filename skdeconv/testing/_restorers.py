@@ -51,7 +51,6 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
     psf, plain = PSFS[ndim], {"data_range": 1.0}
     network = {"precision": "float32", "max_epochs": 1, "ndim": ndim, **plain}
     weak = WaveletRestorer(levels=2)
-    strength = 1e-3 if ndim == 3 else "auto"  # which takes long in volumes
     return [
         WienerRestorer(psf, **plain),
         WienerRestorer(psf, boundary="periodic", regularizer="spectrum", **plain),
@@ -66,7 +65,7 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
         TotalVariationRestorer(psf, alpha=1e-3, max_iter=30, **plain),
         RichardsonLucyRestorer(psf, **plain),
         SparseCodingRestorer(n_components=16, patch_size=5 - ndim, ndim=ndim, **plain),
-        SparseCodingRestorer(psf, alpha=strength, max_iter=10, **plain),
+        SparseCodingRestorer(psf, max_iter=10, **plain),
         MedianRestorer(ndim=ndim, **plain),
         BilateralRestorer(ndim=ndim, **plain),
         NonLocalMeansRestorer(search_radius=4 - ndim, ndim=ndim, **plain),
