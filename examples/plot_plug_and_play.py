@@ -92,6 +92,7 @@ restorers["unrolled"] = UnrolledRestorer(
     data_range=1.0,
     patch_size=24,
     batch_size=1,
+    validation_fraction=0,
     max_time=40,
     random_state=0,
 ).fit(np.stack([threads() for _ in range(4)]))

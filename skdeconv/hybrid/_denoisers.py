@@ -14,6 +14,7 @@ from skdeconv.neural import PretrainedDenoiser
 from skdeconv.neural._base import NetworkRestorer
 from skdeconv.neural._net import takes_noise
 from skdeconv.restorers import BaseRestorer
+from skdeconv.restorers._denoiser import Denoiser
 
 
 def default_denoiser() -> BaseRestorer:
@@ -93,6 +94,9 @@ def _fitted(denoiser, images, target, data_range):
     ours = {"data_range": data_range, "ndim": images.ndim, "clip": False}
     denoiser.set_params(**{name: ours[name] for name in ours if name in known})
     _check_sense(denoiser)
+    learns = getattr(denoiser, "fine_tune", "auto") != "auto"
+    if isinstance(denoiser, Denoiser) and not learns:
+        denoiser.set_params(noise_std=0.0)  # it is told levels, and need not look
     with warnings.catch_warnings():  # the levels that count come later
         warnings.simplefilter("ignore", NoiseWarning)
         return denoiser.fit((target or images).data)

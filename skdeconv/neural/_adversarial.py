@@ -197,7 +197,7 @@ class AdversarialRestorer(NetworkRestorer):
     >>> rng = np.random.default_rng(0)
     >>> noisy = clean + rng.normal(0, 0.2, clean.shape)
     >>> restorer = AdversarialRestorer(
-    ...     max_epochs=4, module__width=16, discriminator_width=8, random_state=0
+    ...     max_epochs=2, module__width=8, discriminator_width=8, random_state=0
     ... )
     >>> restored = restorer.fit(noisy, clean).predict(noisy)
     >>> restored.shape

@@ -196,7 +196,7 @@ class UnrolledRestorer(VaryingPSFMixin, NetworkRestorer):
     >>> degrade = Degradation([Blur(psf), GaussianNoise(0.01)], random_state=0)
     >>> restorer = UnrolledRestorer(
     ...     psf, degradation=degrade, max_iter=2, max_epochs=1, patch_size=24,
-    ...     random_state=0,
+    ...     patches_per_epoch=8, random_state=0,
     ... )
     >>> observed, truth = degrade.pair(clean)
     >>> restorer.fit(clean).predict(observed).shape

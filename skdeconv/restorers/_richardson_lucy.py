@@ -149,7 +149,7 @@ class RichardsonLucyRestorer(VaryingPSFMixin, StoppingMixin, BaseRestorer):
     >>> from skdeconv.operators import Blur, disk_psf
     >>> psf = disk_psf(2.5)
     >>> degrade = Degradation([Blur(psf), PoissonNoise(0.1)], random_state=0)
-    >>> observed, truth = degrade.pair(load_photographs("test").images)
+    >>> observed, truth = degrade.pair(load_photographs("test").images[:1])
     >>> restorer = RichardsonLucyRestorer(psf, data_range=255).fit(observed)
     >>> bool(restorer.score(observed, truth) > 25)
     True

@@ -49,7 +49,9 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
     )
 
     psf, plain = PSFS[ndim], {"data_range": 1.0}
-    network = {"precision": "float32", "max_epochs": 1, "ndim": ndim, **plain}
+    network = {"precision": "float32", "max_epochs": 1, "patches_per_epoch": 16}
+    network |= {"ndim": ndim, **plain}
+    unet = {"module__width": 4, "module__n_blocks": 1, **network}
     weak = WaveletRestorer(levels=2)
     return [
         WienerRestorer(psf, **plain),
@@ -77,34 +79,16 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
         PlugAndPlayRestorer(
             denoiser=NonLocalMeansRestorer(search_radius=4 - ndim), ndim=ndim, **plain
         ),
-        DeconvRestorer(patches_per_epoch=32, module__width=4, **network),
-        DeconvRestorer("conv_transpose", patches_per_epoch=32, **network),
-        DeconvRestorer(
-            supervision="noise2void",
-            patches_per_epoch=32,
-            module__width=4,
-            module__noise_map=True,
-            **network,
-        ),
+        DeconvRestorer(**unet),
+        DeconvRestorer("conv_transpose", **network),
+        DeconvRestorer(supervision="noise2void", module__noise_map=True, **unet),
         PretrainedDenoiser(fine_tune=False, ndim=ndim, **plain),
-        AdversarialRestorer(
-            patches_per_epoch=32,
-            module__width=4,
-            discriminator_width=4,
-            # After one, an answer lies so near 0 that float32 does not repeat it.
-            **network | {"max_epochs": 2},
-        ),
+        # After one epoch, an answer lies so near 0 that float32 does not repeat it.
+        AdversarialRestorer(discriminator_width=4, **unet | {"max_epochs": 2}),
         UnrolledRestorer(
-            psf,
-            pretrained=False,
-            max_iter=2,
-            patches_per_epoch=16,
-            module__width=4,
-            **network,
+            psf, pretrained=False, max_iter=2, **unet | {"patches_per_epoch": 8}
         ),
-        VariationalRestorer(
-            patches_per_epoch=16, module__width=4, module__n_blocks=1, **network
-        ),
+        VariationalRestorer(**unet),
     ]
 
 

@@ -104,6 +104,16 @@ def test_it_deblurs_better_than_the_wiener_filter():
     assert restorer.score(OBSERVED, TRUTH) > few + 0.5
 
 
+def test_denoisers_that_are_told_levels_measure_none(monkeypatch):
+    def measure(*args, **kwargs):
+        raise AssertionError("nobody needs this level")
+
+    monkeypatch.setattr("skdeconv.restorers._denoiser.automatic_noise", measure)
+    for denoiser in (None, WaveletRestorer()):
+        restorer = PlugAndPlayRestorer(PSF, denoiser=denoiser, data_range=255)
+        assert restorer.fit(OBSERVED).noise_std_ == pytest.approx(STD, rel=0.2)
+
+
 @pytest.mark.parametrize("frozen", [False, True])
 @pytest.mark.parametrize(
     ("denoiser", "gain"),
