@@ -21,7 +21,7 @@ from skdeconv.restorers import (
     WienerRestorer,
 )
 
-TEST_SIZE = 256
+TEST_SIZE = 224
 
 
 def default_restorers(*, quick: bool = False) -> dict:
