@@ -92,11 +92,11 @@ def _fitted(denoiser, images, target, data_range):
         )
     known = denoiser.get_params(deep=False)
     ours = {"data_range": data_range, "ndim": images.ndim, "clip": False}
+    learns = known.get("fine_tune", False) not in (False, "auto")
+    if isinstance(denoiser, Denoiser) and not learns:
+        ours["noise_std"] = 0.0  # it is told levels, and need not look
     denoiser.set_params(**{name: ours[name] for name in ours if name in known})
     _check_sense(denoiser)
-    learns = getattr(denoiser, "fine_tune", "auto") != "auto"
-    if isinstance(denoiser, Denoiser) and not learns:
-        denoiser.set_params(noise_std=0.0)  # it is told levels, and need not look
     with warnings.catch_warnings():  # the levels that count come later
         warnings.simplefilter("ignore", NoiseWarning)
         return denoiser.fit((target or images).data)

@@ -49,8 +49,13 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
     )
 
     psf, plain = PSFS[ndim], {"data_range": 1.0}
-    network = {"precision": "float32", "max_epochs": 1, "patches_per_epoch": 16}
-    network |= {"ndim": ndim, **plain}
+    network = {
+        "precision": "float32",
+        "max_epochs": 1,
+        "patches_per_epoch": 16,
+        "ndim": ndim,
+        **plain,
+    }
     unet = {"module__width": 4, "module__n_blocks": 1, **network}
     weak = WaveletRestorer(levels=2)
     return [

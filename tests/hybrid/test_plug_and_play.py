@@ -109,7 +109,7 @@ def test_denoisers_that_are_told_levels_measure_none(monkeypatch):
         raise AssertionError("nobody needs this level")
 
     monkeypatch.setattr("skdeconv.restorers._denoiser.automatic_noise", measure)
-    for denoiser in (None, WaveletRestorer()):
+    for denoiser in (None, PretrainedDenoiser(fine_tune=False), WaveletRestorer()):
         restorer = PlugAndPlayRestorer(PSF, denoiser=denoiser, data_range=255)
         assert restorer.fit(OBSERVED).noise_std_ == pytest.approx(STD, rel=0.2)
 
