@@ -85,9 +85,7 @@ def wavelet(name, shifts):
     def call(image, axis):
         if shifts == 0:
             return once(image, axis)
-        return cycle_spin(
-            image, once, shifts, num_workers=1, channel_axis=axis, func_kw={}
-        )
+        return cycle_spin(image, once, shifts, workers=1, channel_axis=axis, func_kw={})
 
     return call
 
@@ -131,7 +129,7 @@ CASES = {
         {(w, s): wavelet(w, s) for w in ("db1", "db2", "sym4") for s in (0, 3)},
         [
             (WaveletRestorer(shifts=1, **LEVEL), wavelet("db1", 0)),
-            (WaveletRestorer(shifts=1, wavelet="db2", **LEVEL), wavelet("sym4", 0)),
+            (WaveletRestorer(shifts=1, wavelet="db2", **LEVEL), wavelet("db2", 0)),
             (WaveletRestorer(**LEVEL), wavelet("db1", 0)),
             (WaveletRestorer(**LEVEL), wavelet("db1", 7)),
             (

@@ -275,16 +275,23 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
         operator = getattr(self, "operator", None)
         return tuple(shape) if operator is None else image_shape(operator, shape)
 
+    @property
+    def _beyond_blur(self) -> LinearOperator | None:
+        """The operator, unless it is a blur: that is undone as its PSF is."""
+        operator = getattr(self, "operator", None)
+        return None if isinstance(operator, Blur) else operator
+
     def _blur(self) -> Blur:
         """The blur to undo; without a PSF, that of a single pixel."""
-        if self.psf_ is None:
-            return Blur.unchecked(np.ones((1,) * self.ndim), self.boundary)
-        return Blur.unchecked(self.psf_, self.boundary)
+        blur = getattr(self, "operator", None)
+        boundary = blur.boundary if isinstance(blur, Blur) else self.boundary
+        psf = np.ones((1,) * self.ndim) if self.psf_ is None else self.psf_
+        return Blur.unchecked(psf, boundary)
 
     def _operator(self) -> LinearOperator:
         """What is to be undone: the operator, the blur or nothing."""
-        if getattr(self, "operator", None) is not None:
-            return self.operator
+        if self._beyond_blur is not None:
+            return self._beyond_blur
         return Identity(self.ndim) if self.psf_ is None else self._blur()
 
     def _seen(self, x: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -332,7 +339,7 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
             self.data_range_ = resolve_data_range(
                 self.data_range, images, target, self._shown(images, weights)
             )
-            if getattr(self, "operator", None) is None:  # it may amplify
+            if self._beyond_blur is None:  # it may amplify
                 warn_of_units(getattr(self, "noise_std", None), self.data_range_)
         if target is not None:
             answered = [self._output_shape(shape) for shape in images.shapes]
@@ -345,6 +352,9 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
         psf, operator = getattr(self, "psf", None), getattr(self, "operator", None)
         if psf is not None and operator is not None:
             raise ValueError("psf and operator exclude each other, got both.")
+        if isinstance(operator, Blur):
+            self.psf_ = operator.psf
+            return
         self.psf_ = None if psf is None else check_psf(psf, warn=warn)
         if operator is None:
             return

@@ -27,7 +27,7 @@ class Denoiser(BaseRestorer):
     def _fit(self, images, target, weights=None):
         if self.noise_std != "auto":
             self.noise_std_ = float(self.noise_std)
-        elif target is None or getattr(self, "operator", None) is not None:
+        elif target is None or self._beyond_blur is not None:
             levels = [
                 self._estimate(*self._seen(x, weight))
                 for x, weight in batches(images, weights)
@@ -58,7 +58,7 @@ class Denoiser(BaseRestorer):
 
     @property
     def _only_denoises(self):
-        return self.psf_ is None and getattr(self, "operator", None) is None
+        return self.psf_ is None and self._beyond_blur is None
 
     def _estimate(self, x, weight):
         if self._only_denoises:

@@ -57,25 +57,25 @@ class InverseMixin(StrengthMixin):
     def _criterion(self):
         if self.noise_std != "auto":
             return "sure"
-        return "gcv" if self.operator is not None else self._blind
+        return "gcv" if self._beyond_blur is not None else self._blind
 
     def _solve(self, x, strength, noise_std=None, weight=None) -> Tensor:
         return crop(self._scene(x, strength, weight).x, self._operator())
 
     def _choose(self, x, noise_std=None, weight=None) -> Choice:
-        if noise_std is None and self._criterion == "gcv" and self.operator is None:
+        if noise_std is None and self._criterion == "gcv" and self._beyond_blur is None:
             noise_std = self._hidden_noise(x, weight)
         dtype = x.dtype
-        if self.operator is None and not getattr(self, "nonnegative", False):
+        if self._beyond_blur is None and not getattr(self, "nonnegative", False):
             x = x - x.mean(tuple(range(2, x.ndim)), keepdim=True)  # for want of digits
         x = x.float()  # is enough to compare strengths
         weight = None if weight is None else weight.float()
-        if self.operator is None:
+        if self._beyond_blur is None:
             x, weight = typical_parts(x, weight, self.psf_)
         spread = x.flatten(1).std(1, correction=0)
         noise_std, level = self._levels(x, spread, noise_std, weight)
         operator = self._operator()
-        hidden = self.operator is not None or weight is not None
+        hidden = self._beyond_blur is not None or weight is not None
         blind = hidden and noise_std.isnan().any()
 
         predicted, counted = operator, weight
@@ -124,7 +124,7 @@ class InverseMixin(StrengthMixin):
         level, unknown = noise_std, noise_std.isnan()
         if unknown.any():
             # Behind an operator what is missing would pass for noise.
-            known = self.operator is None and weight is None
+            known = self._beyond_blur is None and weight is None
             rough = estimate_noise_std(x, x.ndim - 2) if known else spread / 20
             level = torch.where(unknown, rough, noise_std)
         return noise_std, torch.maximum(level, spread / 1000)

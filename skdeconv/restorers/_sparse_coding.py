@@ -254,7 +254,7 @@ class SparseCodingRestorer(VaryingPSFMixin, SparseInversionMixin, BaseRestorer):
     def _noise_levels(self, images, target, weights):
         if self.noise_std != "auto":
             return float(self.noise_std)
-        if target is None or self.operator is not None:
+        if target is None or self._beyond_blur is not None:
             levels = []
             for x, weight in starmap(self._seen, batches(images, weights)):
                 if self._inverts:  # the choice of the strength warns

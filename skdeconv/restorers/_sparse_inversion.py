@@ -9,7 +9,7 @@ from skdeconv.operators import Blur
 from skdeconv.operators._scene import crop
 from skdeconv.restorers._blurred_risk import least_blurred_risk
 from skdeconv.restorers._inverse import FAR, criteria
-from skdeconv.restorers._noise import automatic_noise_std, reliable_noise_std
+from skdeconv.restorers._noise import reliable_noise_std
 from skdeconv.restorers._noise_behind import least_noise
 from skdeconv.restorers._parts import typical_parts
 from skdeconv.restorers._strength import Choice, StrengthMixin, for_copies
@@ -41,16 +41,16 @@ class SparseInversionMixin(StrengthMixin):
         alpha = strength[:, None] * (self.data_range_ / 2)
         blur = self._plain_blur()
         if blur is None:
-            scene = sparse_invert(x, self.operator, alpha=alpha, **options).x
-            return crop(scene, self.operator)
+            operator = self._operator()
+            scene = sparse_invert(x, operator, alpha=alpha, **options).x
+            return crop(scene, operator)
         return sparse_deconvolve(x, blur, alpha=alpha, **options).x
 
     def _plain_blur(self):
-        """The blur, if there is nothing else to undo."""
-        if self.operator is None:
-            return self._blur()
-        plain = isinstance(self.operator, Blur) and self.operator.boundary in BOUNDARIES
-        return self.operator if plain else None
+        """The blur, if there is nothing else to undo and it has an inversion."""
+        blur = self._operator()
+        plain = isinstance(blur, Blur) and blur.boundary in BOUNDARIES
+        return blur if plain else None
 
     def _choose(self, x, noise_std=None, weight=None) -> Choice:
         blur = self._plain_blur()
@@ -71,22 +71,23 @@ class SparseInversionMixin(StrengthMixin):
 
     def _best_fit(self, x, level, weight):
         """Strengths that predict fresh or, at unknown levels, left-out data best."""
+        operator = self._operator()
         spread = x.flatten(1).std(1, correction=0)
         rough = torch.where(level.isnan(), spread / 20, level)
         rough = torch.maximum(rough, spread / 1000)
-        guess, *_ = sparse_alpha(x, np.ones((1,) * self.operator.ndim), rough)
+        guess, *_ = sparse_alpha(x, np.ones((1,) * operator.ndim), rough)
 
         def predict(y, strength, state):
             result = sparse_invert(
                 y,
-                self.operator,
+                operator,
                 alpha=strength[:, None],
                 weight=for_copies(weight, y),
                 max_iter=WARM if state else COLD,
                 tol=0,
                 start=state,
             )
-            return self.operator(result.x), result.state
+            return operator(result.x), result.state
 
         return cross_validate(
             predict,
@@ -126,6 +127,5 @@ class SparseInversionMixin(StrengthMixin):
         if noise_std is None and np.ndim(getattr(self, "noise_std_", [])) == 0:
             noise_std = self.noise_std_
         if noise_std is None:
-            psf = self.psf_ if self.operator is None else self._plain_blur().psf
-            return automatic_noise_std(x, self.data_range_, weight, psf=psf)
+            return self._automatic_noise_std(x, weight)
         return torch.as_tensor(noise_std, dtype=x.dtype, device=x.device).expand(len(x))

@@ -142,7 +142,7 @@ class VaryingPSFMixin:
     def _check_psfs(self, psf, n_images: int) -> list[np.ndarray]:
         """Validate PSFs, one for each image."""
         name = type(self).__name__
-        if self.psf_ is None:
+        if self.psf is None:
             other = "no psf" if getattr(self, "operator", None) is None else "operator"
             raise ValueError(
                 "psf of predict takes the place of the one given at construction, but "

@@ -107,14 +107,18 @@ def test_values_that_a_mask_hides_have_no_influence(
     np.testing.assert_array_equal(again.predict(garbage), restored)
 
 
-def test_a_blur_as_operator_is_its_psf(photographs):
+@pytest.mark.parametrize("boundary", ["extended", "periodic"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_blur_as_operator_is_its_psf(kind, boundary, photographs):
     truth = np.stack([p[:72, :72] for p in photographs[:2]])
     steps = [Blur(PSF), GaussianNoise(2.55)]
     data, _ = Degradation(steps, random_state=0).pair(truth)
-    one = SparseCodingRestorer(PSF, data_range=255).fit(data)
-    other = SparseCodingRestorer(operator=Blur(PSF, "extended"), data_range=255)
-    np.testing.assert_allclose(other.fit(data).alpha_, one.alpha_, rtol=0.1)
-    assert np.abs(other.predict(data) - one.predict(data)).max() < 1
+    one = kind(PSF, boundary=boundary, data_range=255).fit(data)
+    other = kind(operator=Blur(PSF, boundary), data_range=255).fit(data)
+    np.testing.assert_array_equal(other.alpha_, one.alpha_)
+    np.testing.assert_array_equal(other.psf_, one.psf_)
+    assert other.criterion_ == one.criterion_
+    np.testing.assert_array_equal(other.predict(data), one.predict(data))
 
 
 @pytest.mark.parametrize("kind", KINDS)
