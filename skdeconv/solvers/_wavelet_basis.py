@@ -8,9 +8,10 @@ deviation in every coefficient. Images are periodic, of sides that are multiples
 
 from math import sqrt
 
+import torch
 from torch import Tensor
 
-from skdeconv.solvers._wavelet_frame import filters
+from skdeconv.solvers._wavelet_frame import _weigh, _wrap, filters
 
 
 def decompose(
@@ -37,7 +38,7 @@ def decompose(
         Per level, fine to coarse, ``2**ndim - 1`` bands. In their order the last axis
         turns fastest from low to high pass.
     """
-    low, high = filters(wavelet)
+    low, high = _unit_filters(wavelet)
     details = []
     for _ in range(levels):
         bands = [x]
@@ -69,7 +70,7 @@ def compose(
     x : Tensor of shape (batch, channels, *spatial)
         Images.
     """
-    low, high = filters(wavelet)
+    low, high = _unit_filters(wavelet)
     for detail in reversed(details):
         bands = [coarse, *detail]
         for axis in range(-1, -ndim - 1, -1):
@@ -79,34 +80,33 @@ def compose(
     return coarse
 
 
+def _unit_filters(wavelet):
+    """Low and high pass of norm 1."""
+    return [tuple(sqrt(2) * tap for tap in taps) for taps in filters(wavelet)]
+
+
 def _split(x, low, high, axis):
     """Low and high pass at every second sample."""
-    phases = [x.contiguous() for x in x.unflatten(axis, (-1, 2)).unbind(axis)]
-    outs = []
-    for taps in (low, high):
-        out = phases[0] * (sqrt(2) * taps[0])
-        for k, tap in list(enumerate(taps))[1:]:
-            _add_turned(out, phases[k % 2], k // 2, sqrt(2) * tap, axis)
-        outs.append(out)
-    return outs
+    n, room = x.shape[axis] // 2, len(low) // 2 - 1
+    phases = x.unflatten(axis, (n, 2)).unbind(axis)
+    if room or axis == -1:  # in one piece, which is quicker to read several times
+        phases = [_wrap(phase, axis, 0, room) for phase in phases]
+    shifts = [phases[k % 2].narrow(axis, k // 2, n) for k in range(len(low))]
+    return [_weigh(shifts, taps, torch.empty_like(shifts[0])) for taps in (low, high)]
 
 
 def _merge(a, b, low, high, axis):
-    x = a.new_empty(*a.shape[:axis], 2 * a.shape[axis], *a.shape[axis:][1:])
-    for phase, samples in enumerate(x.unflatten(axis, (-1, 2)).unbind(axis)):
-        part = a * (sqrt(2) * low[phase])
-        part.add_(b, alpha=sqrt(2) * high[phase])
-        for k in range(phase + 2, len(low), 2):
-            _add_turned(part, a, -(k // 2), sqrt(2) * low[k], axis)
-            _add_turned(part, b, -(k // 2), sqrt(2) * high[k], axis)
-        samples.copy_(part)
+    n, room = a.shape[axis], len(low) // 2 - 1
+    x = a.new_empty(*a.shape[:axis], 2 * n, *a.shape[axis:][1:])
+    if room:
+        a, b = _wrap(a, axis, room, 0), _wrap(b, axis, room, 0)
+    for phase, samples in enumerate(x.unflatten(axis, (n, 2)).unbind(axis)):
+        shifts = [
+            part.narrow(axis, room - k, n) for part in (a, b) for k in range(room + 1)
+        ]
+        taps = low[phase::2] + high[phase::2]
+        if axis == -1:  # every second number is slow to write several times
+            samples.copy_(_weigh(shifts, taps, torch.empty_like(shifts[0])))
+        else:
+            _weigh(shifts, taps, samples)
     return x
-
-
-def _add_turned(out, x, start, factor, axis):
-    """Add a multiple of periodic x, read from `start` on."""
-    n = out.shape[axis]
-    start %= n
-    out.narrow(axis, 0, n - start).add_(x.narrow(axis, start, n - start), alpha=factor)
-    if start:
-        out.narrow(axis, n - start, start).add_(x.narrow(axis, 0, start), alpha=factor)
