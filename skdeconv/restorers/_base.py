@@ -281,6 +281,10 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
         operator = getattr(self, "operator", None)
         return None if isinstance(operator, Blur) else operator
 
+    @property
+    def _only_denoises(self) -> bool:
+        return self.psf_ is None and self._beyond_blur is None
+
     def _blur(self) -> Blur:
         """The blur to undo; without a PSF, that of a single pixel."""
         blur = getattr(self, "operator", None)
@@ -301,10 +305,9 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
 
     def _seen_weight(self, x: Tensor, weight: Tensor | None) -> Tensor | None:
         """Weights of the data, 0 where the operator hides them."""
-        operator = getattr(self, "operator", None)
-        if operator is None:
+        if self._beyond_blur is None:
             return weight
-        seen = seen_by(operator, x)
+        seen = seen_by(self._beyond_blur, x)
         if seen.all():
             return weight
         return seen.to(x) if weight is None else seen * weight
@@ -313,7 +316,7 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
         self, images: ImageBatch, weights: ImageBatch | None
     ) -> ImageBatch | None:
         """Weights of images of an unknown range, which what is hidden must not set."""
-        if getattr(self, "operator", None) is None or self.data_range is not None:
+        if self._beyond_blur is None or self.data_range is not None:
             return weights
 
         def known(x, weight=None):

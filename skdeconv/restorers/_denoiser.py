@@ -56,10 +56,6 @@ class Denoiser(BaseRestorer):
         level = torch.as_tensor(noise_std, dtype=x.dtype, device=x.device)
         return denoise(x, level.expand(len(x)) if level.ndim < 2 else level)
 
-    @property
-    def _only_denoises(self):
-        return self.psf_ is None and self._beyond_blur is None
-
     def _estimate(self, x, weight):
         if self._only_denoises:
             return automatic_noise(x, self.data_range_, weight)[0]

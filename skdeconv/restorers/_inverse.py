@@ -63,20 +63,20 @@ class InverseMixin(StrengthMixin):
         return crop(self._scene(x, strength, weight).x, self._operator())
 
     def _choose(self, x, noise_std=None, weight=None) -> Choice:
-        if noise_std is None and self._criterion == "gcv" and self._beyond_blur is None:
+        beyond = self._beyond_blur is not None
+        if noise_std is None and self._criterion == "gcv" and not beyond:
             noise_std = self._hidden_noise(x, weight)
         dtype = x.dtype
-        if self._beyond_blur is None and not getattr(self, "nonnegative", False):
+        if not beyond and not getattr(self, "nonnegative", False):
             x = x - x.mean(tuple(range(2, x.ndim)), keepdim=True)  # for want of digits
         x = x.float()  # is enough to compare strengths
         weight = None if weight is None else weight.float()
-        if self._beyond_blur is None:
+        if not beyond:
             x, weight = typical_parts(x, weight, self.psf_)
         spread = x.flatten(1).std(1, correction=0)
         noise_std, level = self._levels(x, spread, noise_std, weight)
         operator = self._operator()
-        hidden = self._beyond_blur is not None or weight is not None
-        blind = hidden and noise_std.isnan().any()
+        blind = (beyond or weight is not None) and noise_std.isnan().any()
 
         predicted, counted = operator, weight
         if self.psf_ is not None:  # what lies beyond the frame may fit its edge at will

@@ -188,6 +188,6 @@ class TotalVariationRestorer(VaryingPSFMixin, InverseMixin, BaseRestorer):
 
     def _begin(self, level, spread) -> Tensor:
         share = 0.7
-        if self.psf_ is not None or self._beyond_blur is not None:
+        if not self._only_denoises:
             share = 0.4 * (level / spread).clamp(0, 1).nan_to_num(1).sqrt()
         return 2 * share * level / self.data_range_
