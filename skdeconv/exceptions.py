@@ -12,7 +12,7 @@ class NoiseWarning(UserWarning):
 
 
 class OutlierWarning(UserWarning):
-    """Pixels stand out as no blurred scene does; hide them by a `mask`."""
+    """Pixels stand out as no scene does; hide them by a `mask`, or take their median."""
 
 
 class PSFWarning(UserWarning):

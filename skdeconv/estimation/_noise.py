@@ -125,10 +125,10 @@ def estimate_noise_std(
     return (noise_std, reliability) if return_reliability else noise_std
 
 
-def slabs(x):
-    """Put slabs of a large image on top of each other."""
+def slabs(x, enough=ENOUGH):
+    """Put slabs of a large image on top of each other, about so many pixels."""
     n = x.shape[2]
-    rows = max(THICK, ENOUGH // max(1, prod(x.shape[3:])))
+    rows = max(THICK, enough // max(1, prod(x.shape[3:])))
     if rows >= n:
         return x
     count = max(1, min(SLABS, rows // THICK))

@@ -25,7 +25,6 @@ from skdeconv.operators._scene import crop
 from skdeconv.restorers._base import DATA_RANGE, NDIM, OPERATOR, PSF, BaseRestorer
 from skdeconv.restorers._denoiser import Denoiser
 from skdeconv.restorers._noise import NOISE_STD
-from skdeconv.restorers._outliers import warn_of_outliers
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import plug_and_play
 from skdeconv.solvers._plug_and_play import (
@@ -108,6 +107,9 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
         `noise_std` do not fit them.
         Such an image is restored once more as if its noise were four times stronger,
         three times at most.
+    OutlierWarning
+        If an image without a mask has pixels that stand out as salt and pepper, hot or
+        dead pixels do.
     PSFWarning
         If an image of two or three axes plainly shows waves that the PSF takes away, as
         when the PSF is too wide. For ``noise_std="auto"`` they count as noise.
@@ -209,7 +211,6 @@ class PlugAndPlayRestorer(VaryingPSFMixin, Denoiser):
         return getattr(denoiser, "estimator", denoiser)._output_dtypes
 
     def _denoise(self, x: Tensor, noise_std: Tensor, weight=None) -> Tensor:
-        warn_of_outliers(x, self.psf_, self.data_range_, weight)
         operator, x, noise_std = as_strong_as_scenes(self._operator(), x, noise_std)
         if weight is None and isinstance(operator, Identity):
             return denoised(self.denoiser_, x, noise_std, self.data_range_)

@@ -115,6 +115,9 @@ class PretrainedDenoiser(Denoiser):
     -----
     NoiseWarning
         If an estimate for ``noise_std="auto"`` is doubtful.
+    OutlierWarning
+        If an image without a mask has pixels that stand out as salt and pepper, hot or
+        dead pixels do.
 
     See Also
     --------

@@ -30,6 +30,7 @@ from skdeconv.operators._scene import image_shape, in_order
 from skdeconv.operators._trial import check_fits, check_ndim, check_promises
 from skdeconv.restorers._noise import automatic_noise_std, warn_of_units
 from skdeconv.restorers._one_plane import once_where_grey
+from skdeconv.restorers._outliers import warn_of_outliers
 
 NDIM = [Interval(Integral, 1, 3, closed="both")]
 DATA_RANGE = [Interval(Real, 0, None, closed="neither"), None]
@@ -328,6 +329,11 @@ class BaseRestorer(RestorerMixin, BaseEstimator):
     def _automatic_noise_std(self, x: Tensor, weight: Tensor | None) -> Tensor:
         """Estimate the noise level of each image, where it is known."""
         return automatic_noise_std(x, self.data_range_, weight, psf=self.psf_)
+
+    def _warn_of_outliers(self, x: Tensor, weight: Tensor | None):
+        """Warn of single pixels that the restorer does not remove."""
+        if self._beyond_blur is None:
+            warn_of_outliers(x, self.psf_, self.data_range_, weight)
 
     def _check_data(self, X, y, mask, *, reset: bool):
         """Validate images, clean ones and weights of pixels, to learn from them."""

@@ -10,7 +10,6 @@ from skdeconv._params import Interval, StrOptions
 from skdeconv.restorers._base import DATA_RANGE, NDIM, PSF
 from skdeconv.restorers._denoiser import Denoiser
 from skdeconv.restorers._noise import NOISE_STD
-from skdeconv.restorers._outliers import warn_of_outliers
 from skdeconv.restorers._varying_psf import VaryingPSFMixin
 from skdeconv.solvers import block_deconvolve, collaborative_filter
 from skdeconv.solvers._collaborative import Stage
@@ -88,7 +87,8 @@ class BlockMatchingRestorer(VaryingPSFMixin, Denoiser):
     Warns
     -----
     OutlierWarning
-        If an image to be deblurred has pixels that stand out as no blurred scene does.
+        If an image without a mask has pixels that stand out as salt and pepper, hot or
+        dead pixels do.
     PSFWarning
         If an image of two or three axes plainly shows waves that the PSF takes away, as
         when the PSF is too wide. For ``noise_std="auto"`` they count as noise.
@@ -178,7 +178,6 @@ class BlockMatchingRestorer(VaryingPSFMixin, Denoiser):
         super()._fit(images, target, weights)
 
     def _denoise(self, x: Tensor, noise_std: Tensor, weight=None) -> Tensor:
-        warn_of_outliers(x, self.psf_, self.data_range_, weight)
         size, radius, step = (
             table[x.ndim - 2] if value == "auto" else value
             for value, table in (

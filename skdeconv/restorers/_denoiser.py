@@ -42,8 +42,10 @@ class Denoiser(BaseRestorer):
         noise_std: Tensor | float | None = None,
         weight: Tensor | None = None,
     ) -> Tensor:
-        if noise_std is None and isinstance(self.noise_std_, float):
-            noise_std = self.noise_std_
+        if noise_std is None:  # not what a restorer makes on its way
+            self._warn_of_outliers(x, weight)
+            if isinstance(self.noise_std_, float):
+                noise_std = self.noise_std_
         denoise = self._denoise
         if weight is not None:
             denoise = partial(denoise, weight=weight)

@@ -121,8 +121,8 @@ class LeastSquaresRestorer(VaryingPSFMixin, StoppingMixin, InverseMixin, BaseRes
         If the estimate of the noise, by which ``"auto"`` goes, is doubtful: too
         much texture, or too few pixels that are neither constant nor saturated.
     OutlierWarning
-        If, with a PSF and no mask, the strength is chosen on an image with pixels that
-        stand out as no blurred scene does.
+        If, without a mask, the strength is chosen on an image with pixels that stand
+        out as salt and pepper, hot or dead pixels do.
     PSFWarning
         If the strength is chosen, and an image of two or three axes plainly shows waves
         that the PSF takes away, as when the PSF is too wide. They count as noise then,

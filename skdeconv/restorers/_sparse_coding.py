@@ -133,8 +133,8 @@ class SparseCodingRestorer(VaryingPSFMixin, SparseInversionMixin, BaseRestorer):
         If the estimate for ``noise_std="auto"`` is doubtful: too much texture, or too
         few pixels that are neither constant nor saturated.
     OutlierWarning
-        If, with a PSF and no mask, the strength is chosen on an image with pixels that
-        stand out as no blurred scene does.
+        If an image without a mask has pixels that stand out as salt and pepper, hot or
+        dead pixels do; with a given `alpha` it is not looked for them.
     PSFWarning
         If the strength is chosen, and an image of two or three axes plainly shows waves
         that the PSF takes away, as when the PSF is too wide. They count as noise then,
@@ -268,6 +268,8 @@ class SparseCodingRestorer(VaryingPSFMixin, SparseInversionMixin, BaseRestorer):
     def _restore(self, x, noise_std=None, weight=None) -> Tensor:
         if self._inverts:
             return super()._restore(x, noise_std, weight)
+        if noise_std is None:
+            self._warn_of_outliers(x, weight)
         if noise_std is None and np.ndim(self.noise_std_):
             return denoise_stabilised(self._denoise, x, self.data_range_)
         return self._denoise(x, self._level(x, noise_std))

@@ -9,7 +9,6 @@ from torch import Tensor, inference_mode
 from torch.nn.functional import pad
 
 from skdeconv.metrics._psnr import NO_ERROR
-from skdeconv.restorers._outliers import warn_of_outliers
 from skdeconv.restorers._strength import batches, stack_rows
 from skdeconv.solvers import Stopped
 
@@ -26,7 +25,8 @@ class StoppingMixin:
 
     def _run_soundly(self, x, weight, noise_std=None) -> Stopped:
         """Run, and warn of what would mislead the choice and ruin the answer."""
-        warn_of_outliers(x, self.psf_, self.data_range_, weight)
+        if noise_std is None:
+            self._warn_of_outliers(x, weight)
         return self._run(x, weight, noise_std)
 
     def _watch(self, x: Tensor, weight: Tensor | None, look: Callable) -> Tensor:

@@ -12,7 +12,6 @@ from skdeconv._ranges import extrema
 from skdeconv.metrics._psnr import NO_ERROR, image_psnr
 from skdeconv.restorers._memory import Memory
 from skdeconv.restorers._noise_behind import check_told_noise
-from skdeconv.restorers._outliers import warn_of_outliers
 
 # Pixels of pairs that a strength is sought on; of more, evenly spaced images serve.
 MOST_PIXELS = 2**19
@@ -107,9 +106,9 @@ class StrengthMixin:
 
     def _own_strengths(self, x, noise_std, weight) -> Tensor:
         """Strengths of images without the truth, those of ``fit`` where it saw them."""
-        self._warn_of_ruin(x, weight)
         if noise_std is not None:  # of the moment
             return self._choose(x, noise_std, weight).value
+        self._warn_of_ruin(x, weight)
         values = self._chosen.recall(self, x, weight)
         new = [i for i, value in enumerate(values) if value is None]
         if new:
@@ -121,7 +120,7 @@ class StrengthMixin:
 
     def _warn_of_ruin(self, x, weight=None):
         """Warn of what misleads the choice and ruins the answer."""
-        warn_of_outliers(x, self.psf_, self.data_range_, weight)
+        self._warn_of_outliers(x, weight)
         # A level from elsewhere was estimated, and judged then.
         check_told_noise(self.noise_std, self.psf_, x, self.data_range_, weight)
 

@@ -89,8 +89,8 @@ class TotalVariationRestorer(VaryingPSFMixin, InverseMixin, BaseRestorer):
     Warns
     -----
     OutlierWarning
-        If, with a PSF and no mask, the strength is chosen on an image with pixels that
-        stand out as no blurred scene does.
+        If, without a mask, the strength is chosen on an image with pixels that stand
+        out as salt and pepper, hot or dead pixels do.
     PSFWarning
         If the strength is chosen, and an image of two or three axes plainly shows waves
         that the PSF takes away, as when the PSF is too wide. They count as noise then,

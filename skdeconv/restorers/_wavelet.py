@@ -75,6 +75,8 @@ class WaveletRestorer(Denoiser):
     NoiseWarning
         If the estimate for ``noise_std="auto"`` is doubtful: too much texture, or too
         few pixels that are neither constant nor saturated.
+    OutlierWarning
+        If an image has pixels that stand out as salt and pepper or hot pixels do.
 
     See Also
     --------

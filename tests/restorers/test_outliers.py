@@ -4,18 +4,28 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 
 from skdeconv import (
+    BilateralRestorer,
     BlockMatchingRestorer,
     Degradation,
     LeastSquaresRestorer,
+    MedianRestorer,
+    NonLocalMeansRestorer,
+    PlugAndPlayRestorer,
+    PretrainedDenoiser,
     RichardsonLucyRestorer,
+    SparseCodingRestorer,
+    TotalVariationRestorer,
+    WaveletRestorer,
     WienerRestorer,
 )
 from skdeconv.datasets import load_photographs
-from skdeconv.degradations import GaussianNoise, PoissonNoise
+from skdeconv.degradations import GaussianNoise, PoissonNoise, SaltAndPepperNoise
 from skdeconv.exceptions import NoiseWarning, OutlierWarning
 from skdeconv.operators import Blur, airy_psf, disk_psf, gaussian_psf, motion_psf
+from skdeconv.restorers._outliers import warn_of_outliers
 
 KINDS = [WienerRestorer, LeastSquaresRestorer, BlockMatchingRestorer]
 PSFS = [gaussian_psf(0.6), gaussian_psf(1.0), disk_psf(2), motion_psf(9, angle=30)]
@@ -43,7 +53,6 @@ def test_hot_pixels_are_told_of_unless_masked(kind):
     with pytest.warns(OutlierWarning, match="Pass a mask"):
         restorer.predict(broken)
     restorer.fit(broken, mask=~hot).predict(broken, mask=~hot)
-    restorer.set_params(psf=None).fit(broken)  # for a denoiser they are noise
 
 
 def test_few_dead_pixels_of_a_small_image_are_told_of():
@@ -109,3 +118,86 @@ def test_hot_pixels_of_images_that_use_little_of_their_range(unit):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         restorer.fit(observed)
+
+
+DENOISERS = [
+    BilateralRestorer(),
+    BlockMatchingRestorer(),
+    NonLocalMeansRestorer(),
+    PlugAndPlayRestorer(),
+    PretrainedDenoiser(),
+    WaveletRestorer(noise_std=10.0),
+    SparseCodingRestorer(noise_std=10.0, n_components=64),
+    LeastSquaresRestorer(),
+    TotalVariationRestorer(),
+    WienerRestorer(),
+]
+
+
+def photographs():
+    images = load_photographs("test").images
+    return np.stack([p[100:172, 100:172] for p in images[:2]]).astype(np.float32)
+
+
+@pytest.mark.parametrize("denoiser", DENOISERS, ids=lambda d: type(d).__name__)
+def test_denoisers_tell_of_salt_and_pepper(denoiser):
+    clean = photographs()
+    peppered = Degradation([SaltAndPepperNoise(0.05, 255)], random_state=0).pair(clean)[
+        0
+    ]
+    denoiser.set_params(data_range=255)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        denoiser.fit(peppered)
+    with pytest.warns(OutlierWarning, match="MedianRestorer removes them"):
+        denoiser.predict(peppered[:1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", OutlierWarning)
+        warnings.simplefilter("ignore", NoiseWarning)
+        MedianRestorer(data_range=255).fit(peppered).predict(peppered)
+        noisy = clean[:1] + np.random.default_rng(0).normal(0, 10, clean[:1].shape)
+        denoiser.fit(noisy).predict(noisy)
+
+
+def told_of(image):
+    x = torch.as_tensor(np.asarray(image), dtype=torch.float32)[None, None]
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        warn_of_outliers(x, None, 255.0, None)
+    return bool(told)
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.05, 0.2])
+@pytest.mark.parametrize("noise_std", [0, 15])
+def test_little_and_much_salt_and_pepper_is_seen(fraction, noise_std):
+    steps = [GaussianNoise(noise_std), SaltAndPepperNoise(fraction, 255)]
+    degradation = Degradation(steps, random_state=0)
+    for image in load_photographs("test").images:
+        assert told_of(degradation.pair(image[None].astype(np.float32))[0][0])
+
+
+def test_hot_pixels_of_a_volume_and_a_binary_image_are_seen():
+    random = np.random.default_rng(0)
+    volume = random.normal(50, 5, (24, 24, 24))
+    assert not told_of(volume)
+    assert told_of(np.where(random.random(volume.shape) < 0.01, 250, volume))
+    page = 255.0 * (np.indices((96, 96)) // 6 % 2).all(0)
+    assert not told_of(page)
+    u = random.random(page.shape)
+    assert told_of(np.where(u < 0.02, 0, np.where(u > 0.98, 255, page)))
+
+
+@pytest.mark.parametrize("kind", ["clean", "strong", "clipped", "photons", "few"])
+def test_neither_scenes_nor_noise_nor_photons_are_outliers(kind):
+    random = np.random.default_rng(0)
+    page = 255.0 * (np.indices((96, 96)) // 12 % 2).all(0)
+    for image in [*load_photographs("test").images, page]:
+        level = image.astype(float)
+        if kind in ("strong", "clipped"):
+            level = random.normal(level, 50)
+        if kind == "clipped":
+            level = level.clip(0, 255).round()
+        if kind in ("photons", "few"):
+            gain = 10 if kind == "photons" else 2000
+            level = random.poisson(level / gain) * gain
+        assert not told_of(level)
