@@ -12,7 +12,7 @@ class NoiseWarning(UserWarning):
 
 
 class OutlierWarning(UserWarning):
-    """Pixels stand out as no scene does; hide them by a `mask`, or take their median."""
+    """Pixels stand out as no scene does; hide them by a `mask`, or take medians."""
 
 
 class PSFWarning(UserWarning):
