@@ -70,7 +70,7 @@ rng = np.random.default_rng(0)
 
 
 def threads():
-    smooth = gaussian_filter(rng.standard_normal((32, 40, 40)), (2, 4, 4))
+    smooth = gaussian_filter(rng.standard_normal((30, 36, 36)), (2, 4, 4))
     return np.exp(-((smooth / smooth.std() / 0.12) ** 2)) + 0.05
 
 
