@@ -135,8 +135,10 @@ class BuildingMixin:
         }
 
     def _rebuild(self):
+        self._check_parts()  # no optimiser is made that would complain
         device, callbacks = self._device(), self._own_callbacks(self.lr_schedule, 1)
         self.net_ = self._build(self.n_channels_, callbacks, device)
+        self.net_.only_predicts = True
         with local_seed(0, device):
             self._initialize()
         self.net_.module_.eval()

@@ -50,6 +50,13 @@ def bare(network: nn.Module) -> nn.Module:
     return getattr(network, "_orig_mod", network)
 
 
+class NoOptimizer(torch.optim.Optimizer):
+    """Of who only predicts: torch takes seconds to make the first one."""
+
+    def __init__(self):
+        self.defaults, self.state, self.param_groups = {}, {}, []
+
+
 class RestorationNet(NeuralNet):
     """skorch net for images: channels last in memory, bfloat16 where asked for.
 
@@ -79,6 +86,8 @@ class RestorationNet(NeuralNet):
     averaged_ = None
     # Part of the training that is done, in [0, 1], by steps or by the clock.
     progress_ = 0.0
+    # Whether it has no optimiser until it is trained.
+    only_predicts = False
 
     def __init__(
         self,
@@ -102,6 +111,12 @@ class RestorationNet(NeuralNet):
         # torch has this layout for images, and another one for volumes.
         if all(p.ndim != 5 for p in self.module_.parameters()):
             self.module_.to(memory_format=torch.channels_last)
+        return self
+
+    def initialize_optimizer(self, **kwargs):
+        if not self.only_predicts:
+            return super().initialize_optimizer(**kwargs)
+        self.optimizer_ = NoOptimizer()
         return self
 
     def infer(self, x, **fit_params) -> Tensor:
@@ -157,6 +172,9 @@ class RestorationNet(NeuralNet):
     def train(self, dataset, epochs: int) -> bool:
         """Train for some epochs; tell whether the user interrupted it."""
         interrupted = self.cut_short_ = self.finished_ = False
+        if self.only_predicts:
+            self.only_predicts = False
+            self._initialize_optimizer()
         if hasattr(self.objective, "begin"):
             self.objective.begin(self)
         self.notify("on_train_begin", X=dataset, y=None)

@@ -72,7 +72,7 @@ def example_restorers(ndim: int = 2) -> list[BaseEstimator]:
         TotalVariationRestorer(psf, alpha=1e-3, max_iter=30, **plain),
         RichardsonLucyRestorer(psf, **plain),
         SparseCodingRestorer(n_components=16, patch_size=5 - ndim, ndim=ndim, **plain),
-        SparseCodingRestorer(psf, max_iter=10, **plain),
+        SparseCodingRestorer(psf, max_iter=5, **plain),
         MedianRestorer(ndim=ndim, **plain),
         BilateralRestorer(ndim=ndim, **plain),
         NonLocalMeansRestorer(search_radius=4 - ndim, ndim=ndim, **plain),
