@@ -270,8 +270,8 @@ class SparseCodingRestorer(VaryingPSFMixin, SparseInversionMixin, BaseRestorer):
             return super()._restore(x, noise_std, weight)
         if noise_std is None:
             self._warn_of_outliers(x, weight)
-        if noise_std is None and np.ndim(self.noise_std_):
-            return denoise_stabilised(self._denoise, x, self.data_range_)
+            if np.ndim(self.noise_std_):
+                return denoise_stabilised(self._denoise, x, self.data_range_)
         return self._denoise(x, self._level(x, noise_std))
 
     def _learn(self, images, noise_std, size):

@@ -142,9 +142,8 @@ def photographs():
 @pytest.mark.parametrize("denoiser", DENOISERS, ids=lambda d: type(d).__name__)
 def test_denoisers_tell_of_salt_and_pepper(denoiser):
     clean = photographs()
-    peppered = Degradation([SaltAndPepperNoise(0.05, 255)], random_state=0).pair(clean)[
-        0
-    ]
+    degradation = Degradation([SaltAndPepperNoise(0.05, 255)], random_state=0)
+    peppered, _ = degradation.pair(clean)
     denoiser.set_params(data_range=255)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
