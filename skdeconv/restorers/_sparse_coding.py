@@ -149,7 +149,7 @@ class SparseCodingRestorer(VaryingPSFMixin, SparseInversionMixin, BaseRestorer):
     -----
     Dictionaries start from an overcomplete cosine basis and are fitted in turns of
     orthogonal matching pursuit and least squares (the method of optimal directions),
-    ten times, on 40 000 random patches.
+    ten times, on 40 000 random patches, or fewer where each takes more than five atoms.
 
     Stein's estimate for an image of more than 73728 pixels, or 262144 voxels, is made
     on eight parts of it, of little, more and much detail.

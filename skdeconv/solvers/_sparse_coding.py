@@ -10,14 +10,15 @@ from torch import Tensor
 from skdeconv.solvers._patches import add_patches, extract_patches, sample_patches
 from skdeconv.solvers._result import SolverResult
 
-# Signals that are pursued together: the widest array then stays below 150 MB.
-CHUNK = 8192
+# Signals that are pursued together; the widest array then stays below 40 MB.
+CHUNK = 2048
 
 # Residual that a code may leave, in norms of the expected noise.
 GAIN = 1.15
 
-# Patches that a dictionary is learned from.
-N_PATCHES = 40_000
+# Patches that a dictionary is learned from, and coefficients: where each patch takes
+# many, fewer patches tell as much. The length of codes is seen on some of them.
+N_PATCHES, N_COEFFICIENTS, N_TRIALS = 40_000, 200_000, 500
 
 
 def cosines(n_samples: int, n_frequencies: int) -> Tensor:
@@ -220,9 +221,19 @@ def learn_dictionary(
         patches = sample_patches(planes, patch_size, share, random)
         signals.append(patches - patches.mean(1, keepdim=True))
         tol.append((GAIN * std).square().expand(len(patches)) * prod(patch_size))
-    signals = torch.cat(signals)
+    signals, tol = torch.cat(signals), torch.cat(tol)
     start = overcomplete_dct(patch_size, n_components).to(signals)
-    return refine_dictionary(start, signals, torch.cat(tol))
+    tried = _spread(len(signals), N_TRIALS)
+    trial = orthogonal_matching_pursuit(signals[tried], start, tol[tried], 32)
+    per_patch = (trial != 0).sum().item() / len(trial)
+    few = _spread(len(signals), int(N_COEFFICIENTS / max(per_patch, 1)))
+    return refine_dictionary(start, signals[few], tol[few])
+
+
+def _spread(n, most):
+    """All indices below n, or as many as shall be, evenly apart."""
+    most = min(n, most)
+    return torch.arange(most) * n // most
 
 
 def sparse_denoise(

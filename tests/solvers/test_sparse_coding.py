@@ -257,3 +257,28 @@ def test_garbage_under_weight_0_changes_nothing(camera, psf):
         for garbage in (0.0, 1e4)
     )
     assert torch.equal(first, second)
+
+
+def test_patches_of_many_atoms_need_fewer_of_their_kind(camera, monkeypatch):
+    coded = []
+    refine = _sparse_coding.refine_dictionary
+    monkeypatch.setattr(
+        _sparse_coding,
+        "refine_dictionary",
+        lambda start, signals, tol: (
+            coded.append((len(signals), tol[0].item()))
+            or refine(start, signals[:100], tol[:100], n_iter=1)
+        ),
+    )
+    for level in (0.1, 0.02, 0.004):
+        _sparse_coding.learn_dictionary(
+            [camera[0]],
+            torch.tensor([level]).double(),
+            np.random.default_rng(0),
+            patch_size=(8, 8),
+            n_components=64,
+        )
+    counts = [count for count, _ in coded]
+    assert counts[0] == 121**2  # all there are
+    assert counts[0] >= counts[1] > counts[2] > 5000
+    assert coded[2][1] == pytest.approx((1.15 * 0.004) ** 2 * 64)
