@@ -14,7 +14,7 @@ import pytest
 mpl.use("Agg")
 
 # The longest that a training of the examples and pages may take.
-BRIEFLY = 1.0
+BRIEFLY = 0.3
 
 
 @pytest.fixture(autouse=True)

@@ -172,7 +172,7 @@ def test_gradients_do_not_make_images():
     "kind", [*KINDS, WienerRestorer, RichardsonLucyRestorer, BlockMatchingRestorer]
 )
 def test_images_that_use_little_of_their_range(kind, photographs):
-    truth = np.stack([p[:72, :72] for p in photographs[:2]]).astype(np.float64)
+    truth = np.stack([p[:72, :72] for p in photographs[:1]]).astype(np.float64)
     steps = [Blur(PSF), GaussianNoise(2.55)]
     data, truth = Degradation(steps, random_state=0).pair(truth)
 

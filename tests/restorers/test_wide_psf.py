@@ -21,7 +21,7 @@ from skdeconv.metrics import psnr
 from skdeconv.operators import Blur, gaussian_psf
 
 TRUE, WIDE = gaussian_psf(1.0), gaussian_psf(2.0)
-CLEAN = load_photographs("test").images[1][None, 60:230, 100:270] * 1.0
+CLEAN = load_photographs("test").images[1][None, 80:210, 120:250] * 1.0
 BLURRED, SHARP = Degradation([Blur(TRUE), GaussianNoise(2.55)], random_state=0).pair(
     CLEAN
 )
