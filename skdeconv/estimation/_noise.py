@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from skdeconv.estimation._counts import photon_step
 from skdeconv.estimation._patches import (
     LEAST,
     PATCH_PIXELS,
@@ -57,8 +58,9 @@ def estimate_noise_std(
     axis, of two pixels if need be, are all there is.
 
     Pixels that are clipped or lie in a constant region say nothing about the noise and
-    are left out, unless constant regions are all there is. Of images of more than two
-    million pixels so many are looked at, in up to eight slabs.
+    are left out, unless constant regions are all there is. Images of few photons that
+    were counted are known by their steps: their variance is a step times the mean. Of
+    images of more than two million pixels so many are looked at, in up to eight slabs.
 
     Parameters
     ----------
@@ -122,6 +124,10 @@ def estimate_noise_std(
     noise_std = torch.where(enough, torch.minimum(std, upper), noise_std)
     reliability = torch.where(enough, share, reliability)
     noise_std = torch.where(_noiseless(x, flat), 0, noise_std)
+    step = photon_step(x, ndim, weight)
+    counted = (step * mean_intensity(x, weight)).sqrt()
+    noise_std = torch.where(step > 0, counted, noise_std)
+    reliability = torch.where(step > 0, 1, reliability)
     return (noise_std, reliability) if return_reliability else noise_std
 
 
@@ -134,6 +140,14 @@ def slabs(x, enough=ENOUGH):
     count = max(1, min(SLABS, rows // THICK))
     starts = torch.linspace(0, n - rows // count, count).int().tolist()
     return torch.cat([x.narrow(2, start, rows // count) for start in starts], dim=2)
+
+
+def mean_intensity(x: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean of every image over its pixels, less those of weight 0."""
+    if weight is None:
+        return x.flatten(1).mean(1)
+    known = (weight > 0).expand(x.shape).to(x).flatten(1)
+    return (x.flatten(1) * known).sum(1) / known.sum(1).clamp_min(1)
 
 
 def mute_pixels(x: Tensor, ndim: int, weight: Tensor | None = None) -> Tensor:

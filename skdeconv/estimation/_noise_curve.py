@@ -7,13 +7,20 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from skdeconv.estimation._counts import photon_step
 from skdeconv.estimation._noise import (
     clipped_pixels,
     estimate_noise_std,
+    mean_intensity,
     mute_pixels,
     slabs,
 )
-from skdeconv.estimation._patches import Patches, least_patches, patch_sizes
+from skdeconv.estimation._patches import (
+    Patches,
+    least_patches,
+    patch_sizes,
+    window_means,
+)
 
 # Groups of patches of like intensity; how much smaller the bright ones are.
 GROUPS, BENT = 10, 1.5
@@ -77,14 +84,6 @@ class NoiseCurve(NamedTuple):
         return (self.offset + self.gain * mean).clamp_min(0).sqrt()
 
 
-def mean_intensity(x: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Mean of every image over its pixels, less those of weight 0."""
-    if weight is None:
-        return x.flatten(1).mean(1)
-    known = (weight > 0).expand(x.shape).to(x).flatten(1)
-    return (x.flatten(1) * known).sum(1) / known.sum(1).clamp_min(1)
-
-
 def estimate_noise_curve(
     x: Tensor, ndim: int, *, weight: Tensor | None = None, blurred: bool = False
 ) -> NoiseCurve:
@@ -95,8 +94,9 @@ def estimate_noise_curve(
     intensity the variance is found as in :func:`estimate_noise_std`, from the smaller
     eigenvalues of the covariance of the smoothest patches [2]_, which texture leaves
     alone. A line is fitted to the groups: those count that hold little texture and are
-    not near to where pixels are clipped, and less so what is above the line. Of images
-    of more than two million pixels so many are looked at.
+    not near to where pixels are clipped, and less so what is above the line. Images of
+    few photons that were counted, which are known by their steps, have no offset and a
+    gain of one step. Of images of more than two million pixels so many are looked at.
 
     Parameters
     ----------
@@ -148,6 +148,28 @@ def estimate_noise_curve(
     (True, True)
     """
     x, weight = slabs(x), None if weight is None else slabs(weight)
+    found = _of_sensor(x, ndim, weight, blurred)
+    step = photon_step(x, ndim, weight)
+    if not (step > 0).any():
+        return found
+    return NoiseCurve(
+        *map(partial(torch.where, step > 0), _of_photons(x, step, weight), found)
+    )
+
+
+def _of_photons(x, step, weight):
+    """Noise of nothing but counting, a step for each photon."""
+    seen = x if weight is None else x * (weight > 0)
+    means = window_means(seen, tuple(min(8, n) for n in x.shape[2:]))
+    dark, bright = (v * step for v in means.flatten(1).aminmax(dim=1))
+    photons = x.flatten(1).sum(1) / step
+    offset, grows = torch.zeros_like(step), step > 0
+    return NoiseCurve(
+        offset, step, dark.clamp_min(0).sqrt(), bright.sqrt(), photons.sqrt(), grows
+    )
+
+
+def _of_sensor(x, ndim, weight, blurred):
     sizes = patch_sizes(x.shape[2:])
     least = least_patches(sizes) // 2
     places = [n - p + 1 for n, p in zip(x.shape[2:], sizes, strict=True)]

@@ -103,11 +103,10 @@ class InverseMixin(StrengthMixin):
 
     def _hidden_noise(self, x, weight):
         """Levels of noise that cross-validation would take for structure, else NaN."""
-        if self.psf_ is None:
-            return None
         noise = noise_behind(self.psf_, x, self.data_range_, weight)
         warn_of_misfit(noise.unexplained)
-        least = self._rounded * least_noise(x, self.data_range_)
+        rounded = self._rounded and self.psf_ is not None
+        least = rounded * least_noise(x, self.data_range_)
         plain = noise.plain & (noise.level >= least)
         return torch.where(plain, torch.nan, torch.maximum(noise.total, least))
 

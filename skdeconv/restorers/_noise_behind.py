@@ -15,7 +15,7 @@ from skdeconv.estimation import (
     unexplained_noise_std,
 )
 from skdeconv.estimation._misfit import LN2
-from skdeconv.estimation._noise_curve import mean_intensity
+from skdeconv.estimation._noise import mean_intensity
 from skdeconv.estimation._spectrum import blurred_gain, periodogram
 from skdeconv.exceptions import PSFWarning
 from skdeconv.operators._fourier import radial_frequency
@@ -108,16 +108,19 @@ def _where_it_grows(x, level, psf, weight):
     """Noise levels; root mean squares where noise plainly grows with the intensity.
 
     Undoing a blur spreads the noise of bright parts over dark ones, where levels are
-    measured first. Signals and small images have too few patches for a curve.
+    measured first, and what has one strength everywhere suits noise of the mean level.
+    Behind a blur, signals and small images have too few patches for a curve.
     """
-    if psf is None or np.sqrt(np.mean(_deviations(psf) ** 2)) < WIDE:
+    blurred = psf is not None
+    if blurred and np.sqrt(np.mean(_deviations(psf) ** 2)) < WIDE:
         return level, torch.zeros_like(level, dtype=torch.bool)
-    if x[0].numel() > SMALL and psf.ndim > 1:
-        curve = estimate_noise_curve(x, psf.ndim, weight=weight, blurred=True)
+    ndim = x.ndim - 2
+    if not blurred or (x[0].numel() > SMALL and ndim > 1):
+        curve = estimate_noise_curve(x, ndim, weight=weight, blurred=blurred)
         return torch.where(curve.grows, curve.rms(x, weight), level), curve.grows
     darkest = x if weight is None else x.where(weight > 0, torch.inf)
     x = x - darkest.amin(tuple(range(1, x.ndim)), keepdim=True)
-    constant, gain = estimate_noise_variance(x, psf.ndim, weight)
+    constant, gain = estimate_noise_variance(x, ndim, weight)
     growth = gain * mean_intensity(x, weight)
     rms = (constant + growth).sqrt()
     grows = (growth > constant) & (rms > GROWN * level)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from skdeconv._params import Interval, StrOptions
 from skdeconv.estimation import estimate_noise_variance
-from skdeconv.estimation._noise_curve import mean_intensity
+from skdeconv.estimation._noise import mean_intensity
 from skdeconv.operators._blur import BOUNDARIES
 from skdeconv.operators._grids import frame
 from skdeconv.restorers._base import DATA_RANGE, BaseRestorer
