@@ -1,9 +1,9 @@
 """Single photons: images of small whole counts."""
 
-from itertools import product
-
 import torch
 from torch import Tensor
+
+from skdeconv.operators._pairs import displacements, overlap
 
 # More different values than these, among so many pixels, are no small counts; nor is
 # a mean of more photons, of which noise is told as that of any sensor.
@@ -57,26 +57,14 @@ def _step(x, known, ndim):
     if off.max() > ROUNDING or mean > MOST:
         return 0.0
     apart, n = 0.0, 0
-    for offset in product((-1, 0, 1), repeat=ndim):
-        if offset <= (0,) * ndim:  # the same pairs
-            continue
-        there, here = _shifted(x, offset), _shifted(x, [-o for o in offset])
-        square = (there - here).double().square()
+    for d in displacements((1,) * ndim):
+        here, there = overlap(d, x.shape[1:])
+        square = (x[here] - x[there]).double().square()
         if known is not None:
-            both = _shifted(known, offset) & _shifted(known, [-o for o in offset])
-            square = square[both]
+            square = square[known[here] & known[there]]
         apart, n = apart + square.sum(), n + square.numel()
     if n == 0:
         return 0.0
     ratio = apart / n / (2 * step.square() * mean)
     chance = CHANCE * ((2 + 1 / mean) / len(values)).sqrt()
     return step.item() if LEAST - chance < ratio < GREATEST else 0.0
-
-
-def _shifted(x, offset):
-    """What is left of the spatial axes after a step along them."""
-    parts = [
-        slice(max(0, o), n + min(0, o))
-        for o, n in zip(offset, x.shape[-len(offset) :], strict=True)
-    ]
-    return x[(..., *parts)]

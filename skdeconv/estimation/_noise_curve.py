@@ -152,9 +152,12 @@ def estimate_noise_curve(
     step = photon_step(x, ndim, weight)
     if not (step > 0).any():
         return found
-    return NoiseCurve(
-        *map(partial(torch.where, step > 0), _of_photons(x, step, weight), found)
-    )
+    return _either(step > 0, _of_photons(x, step, weight), found)
+
+
+def _either(first_counts, first, second):
+    """Of each image the first curve, or the second."""
+    return NoiseCurve(*map(partial(torch.where, first_counts), first, second))
 
 
 def _of_photons(x, step, weight):
@@ -162,7 +165,7 @@ def _of_photons(x, step, weight):
     seen = x if weight is None else x * (weight > 0)
     means = window_means(seen, tuple(min(8, n) for n in x.shape[2:]))
     dark, bright = (v * step for v in means.flatten(1).aminmax(dim=1))
-    photons = x.flatten(1).sum(1) / step
+    photons = seen.flatten(1).sum(1) / step
     offset, grows = torch.zeros_like(step), step > 0
     return NoiseCurve(
         offset, step, dark.clamp_min(0).sqrt(), bright.sqrt(), photons.sqrt(), grows
@@ -170,6 +173,7 @@ def _of_photons(x, step, weight):
 
 
 def _of_sensor(x, ndim, weight, blurred):
+    """Noise of any light, by a line through groups of patches."""
     sizes = patch_sizes(x.shape[2:])
     least = least_patches(sizes) // 2
     places = [n - p + 1 for n, p in zip(x.shape[2:], sizes, strict=True)]
@@ -197,8 +201,7 @@ def _of_sensor(x, ndim, weight, blurred):
     found = NoiseCurve(*(part.to(x.dtype) for part in parts), grows)
     if enough.all():
         return found
-    otherwise = _constant(x, ndim, weight)
-    return NoiseCurve(*map(partial(torch.where, enough), found, otherwise))
+    return _either(enough, found, _constant(x, ndim, weight))
 
 
 def _tells(line, constant, certainty, explained):

@@ -16,6 +16,9 @@ CHUNK = 2048
 # Residual that a code may leave, in norms of the expected noise.
 GAIN = 1.15
 
+# Most atoms of a patch, half of what spans one of 8 x 8 pixels.
+MAX_ATOMS = 32
+
 # Patches that a dictionary is learned from, and coefficients: where each patch takes
 # many, fewer patches tell as much. The length of codes is seen on some of them.
 N_PATCHES, N_COEFFICIENTS, N_TRIALS = 40_000, 200_000, 500
@@ -171,7 +174,7 @@ def refine_dictionary(
        design", ICASSP, 1999. :doi:`10.1109/ICASSP.1999.760624`
     """
     for _ in range(n_iter):
-        codes = orthogonal_matching_pursuit(signals, dictionary, tol, 32)
+        codes = orthogonal_matching_pursuit(signals, dictionary, tol, MAX_ATOMS)
         gram, target = codes.T @ codes, codes.T @ signals
         used = (codes != 0).sum(0) > 5
         # Keeps rarely used atoms out, and the system solvable.
@@ -224,7 +227,7 @@ def learn_dictionary(
     signals, tol = torch.cat(signals), torch.cat(tol)
     start = overcomplete_dct(patch_size, n_components).to(signals)
     tried = _spread(len(signals), N_TRIALS)
-    trial = orthogonal_matching_pursuit(signals[tried], start, tol[tried], 32)
+    trial = orthogonal_matching_pursuit(signals[tried], start, tol[tried], MAX_ATOMS)
     per_patch = (trial != 0).sum().item() / len(trial)
     few = _spread(len(signals), int(N_COEFFICIENTS / max(per_patch, 1)))
     return refine_dictionary(start, signals[few], tol[few])
@@ -243,7 +246,7 @@ def sparse_denoise(
     *,
     patch_size: tuple[int, ...],
     gain: float = GAIN,
-    max_atoms: int = 32,
+    max_atoms: int = MAX_ATOMS,
     blend: float = 0.02,
 ) -> SolverResult:
     r"""Remove white Gaussian noise by sparse coding of all overlapping patches.

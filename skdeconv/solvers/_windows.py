@@ -1,12 +1,12 @@
-"""Windows that slide over images: mirrored borders, sums, pairs of pixels."""
+"""Windows that slide over images: mirrored borders, sums, averages."""
 
-from collections.abc import Callable, Iterator
-from itertools import product
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from skdeconv.operators._grids import mirrored
+from skdeconv.operators._pairs import displacements, overlap
 
 
 def pad_mirrored(x: Tensor, margins: list[tuple[int, int]]) -> Tensor:
@@ -63,14 +63,6 @@ def window_sums(x: Tensor, sizes: tuple[int, ...]) -> Tensor:
     return x
 
 
-def displacements(radii: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """Yield one of each pair ``d``, ``-d`` of displacements in a box, but not zero."""
-    zero = (0,) * len(radii)
-    for d in product(*(range(-r, r + 1) for r in radii)):
-        if d > zero:
-            yield d
-
-
 def average_alike(
     y: Tensor,
     radii: tuple[int, ...],
@@ -109,8 +101,8 @@ def average_alike(
     total, weight = torch.zeros_like(y), torch.zeros_like(y[:, :1])
     share = 1 / (guide.shape[1] * patch_size**ndim)
     for d in displacements(radii):
-        first, second = _overlap(d, shape)
-        a, b = _overlap(d, tuple(padded.shape[2:]))
+        first, second = overlap(d, shape)
+        a, b = overlap(d, tuple(padded.shape[2:]))
         distance = (padded[a] - padded[b]).square_()
         if guide.shape[1] > 1:
             distance = distance.sum(1, keepdim=True)
@@ -120,11 +112,3 @@ def average_alike(
             total[here].addcmul_(w, y[there])
             weight[here] += w
     return total, weight
-
-
-def _overlap(d, shape):
-    """Where pixels lie, and their neighbours at `d`, that are both inside."""
-    inside = [(max(0, -k), n - max(0, k)) for k, n in zip(d, shape, strict=True)]
-    first = (..., *(slice(a, b) for a, b in inside))
-    second = (..., *(slice(a + k, b + k) for k, (a, b) in zip(d, inside, strict=True)))
-    return first, second

@@ -57,6 +57,11 @@ def test_hidden_pixels_do_not_count():
     garbage = torch.where(seen > 0, x, 0.123)
     assert photon_step(garbage, 2).item() == 0
     assert photon_step(garbage, 2, seen).item() == 1
+    first, second = (
+        estimate_noise_curve(v, 2, weight=seen)
+        for v in (garbage, torch.where(seen > 0, x, -9.0))
+    )
+    assert torch.equal(torch.stack(first[:-1]), torch.stack(second[:-1]))
 
 
 def test_each_image_for_itself():

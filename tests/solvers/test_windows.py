@@ -4,12 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from skdeconv.solvers._windows import (
-    average_alike,
-    displacements,
-    pad_mirrored,
-    window_sums,
-)
+from skdeconv.operators._pairs import displacements
+from skdeconv.solvers._windows import average_alike, pad_mirrored, window_sums
 
 SHAPES = [(9,), (1,), (6, 7), (1, 5), (3, 4, 5)]
 
