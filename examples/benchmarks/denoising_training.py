@@ -21,6 +21,7 @@ def denoiser(std, minutes, **parameters):
     """The restorer, with settings that were found good for minutes to hours."""
     return DeconvRestorer(
         module__width=(64, 96, 128),
+        module__n_blocks=(3, 2, 2),
         criterion="l1",
         optimizer="muon",
         lr=2e-3,
