@@ -1,9 +1,10 @@
 """Networks that learn from a single real noisy image, beside classical restorers.
 
 Samples of the fluorescence microscopy denoising dataset (Zhang et al., CVPR 2019, doi
-10.7274/r0-ed2r-4052): one shot each, and the average of 50 as the truth. A network is
-trained on the one noisy image, all of it; every restorer is judged on its middle 256 x
-256 pixels, clipped to 0..255, and tunes itself.
+10.7274/r0-ed2r-4052): one shot each, and the average of 50 as the truth. Networks are
+trained on the one noisy image, all of it, or come trained on photographs and are then
+adapted to it or not; every restorer is judged on its middle 256 x 256 pixels, clipped
+to 0..255, and tunes itself.
 ``python self_supervision_microscopy.py FOLDER [--minutes 2] [-o FIGURES]``
 """
 
@@ -21,6 +22,7 @@ from skdeconv import (
     DeconvRestorer,
     MedianRestorer,
     NonLocalMeansRestorer,
+    PretrainedDenoiser,
     TotalVariationRestorer,
     WaveletRestorer,
 )
@@ -71,6 +73,10 @@ def restorers(minutes):
         )
         for supervision in ("noise2void", "neighbor2neighbor", "sure")
     }
+    networks["pretrained"] = PretrainedDenoiser(self_ensemble=True)
+    networks["adapted"] = PretrainedDenoiser(
+        fine_tune="neighbor2neighbor", self_ensemble=True, random_state=0
+    )
     return classical | networks
 
 
@@ -99,7 +105,7 @@ def main():
 
 
 def draw(path, shown):
-    figure, axes = plt.subplots(2, 5, figsize=(15, 6.4), layout="constrained")
+    figure, axes = plt.subplots(2, 6, figsize=(18, 6.4), layout="constrained")
     high = float(np.percentile(shown["truth"][DETAIL], 99.8))
     for axis, (title, image) in zip(axes.flat, shown.items(), strict=False):
         detail = np.clip(image[DETAIL] / high, 0, 1)

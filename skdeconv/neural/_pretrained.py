@@ -21,6 +21,9 @@ from skdeconv.restorers._denoiser import Denoiser
 from skdeconv.restorers._noise import NOISE_STD, check_noise_levels, denoise_stabilised
 from skdeconv.solvers._anscombe import anscombe, inverse_anscombe
 
+# Ways to adapt to noisy images.
+TEACHERS = ("sure", "neighbor2neighbor")
+
 # How weights are adapted, whatever they were trained with.
 ADAPTING = {
     "criterion": "mse",
@@ -58,11 +61,15 @@ class PretrainedDenoiser(Denoiser):
         one photon counts. Images are then restored through a transform that makes
         their noise alike everywhere [2]_. None where the noise does not grow, or where
         ``noise_std="auto"`` is to find out: growth that is plain is then estimated.
-    fine_tune : bool or "auto", default="auto"
+    fine_tune : bool or {"auto", "sure", "neighbor2neighbor"}, default="auto"
         Whether ``fit`` adapts the weights: to pairs, or without y to the noisy images
-        themselves, by an estimate of the error. That helps where there are many images
-        that differ from photographs; a single one can lose some tenths of a decibel.
-        ``"auto"`` adapts to pairs only, with neither `gain` nor mask; True takes none.
+        themselves. Then ``"sure"``, or True, goes by an estimate of the error, which
+        suits white noise on images that differ from photographs; correlation between
+        pixels misleads it. ``"neighbor2neighbor"`` predicts pixels from those beside
+        them [3]_, whatever the level: for noise that is correlated a little or not of
+        the estimated level, as in micrographs. Either can lose some tenths of a decibel
+        on a single image. ``"auto"`` adapts to pairs only, with neither `gain` nor
+        mask; all but ``"auto"`` and False refuse these.
     max_epochs : int, default=5
         Epochs of that adaptation, each of which covers the pixels once.
     lr : float, default=1e-4
@@ -145,6 +152,8 @@ class PretrainedDenoiser(Denoiser):
     .. [2] M. Mäkitalo and A. Foi, "Optimal inversion of the generalized Anscombe
        transformation for Poisson-Gaussian noise", IEEE Transactions on Image
        Processing 22, 2013. :doi:`10.1109/TIP.2012.2202675`
+    .. [3] T. Huang et al., "Neighbor2Neighbor: Self-supervised denoising from single
+       noisy images", CVPR 2021. :doi:`10.1109/CVPR46437.2021.01454`
 
     Examples
     --------
@@ -165,7 +174,7 @@ class PretrainedDenoiser(Denoiser):
     _parameter_constraints: dict = {
         "noise_std": NOISE_STD,
         "gain": [Interval(Real, 0, None, closed="neither"), None],
-        "fine_tune": ["boolean", StrOptions({"auto"})],
+        "fine_tune": ["boolean", StrOptions({"auto", *TEACHERS})],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "self_ensemble": ["boolean"],
@@ -355,11 +364,13 @@ class PretrainedDenoiser(Denoiser):
             adapts = adaptable and target is not None
         if adapts and not adaptable:
             raise ValueError(
-                "fine_tune adapts to white noise on all pixels; with a gain or a mask "
+                "fine_tune adapts to noise on all pixels; with a gain or a mask "
                 "pass fine_tune=False."
             )
         super()._fit(images, target, weights)
-        supervision = "sure" if target is None else None
+        supervision = None
+        if target is None:
+            supervision = adapts if adapts in TEACHERS else "sure"
         self.network_ = self._load(self.n_channels_, supervision)
         self._grey_network = None
         if self.weights is None and self._in_colour and not adapts:

@@ -163,8 +163,8 @@ class Neighbor2Neighbor(SelfSupervised):
         cells = (len(x), *(n // 2 for n in x.shape[2:]))
         if 0 in cells:
             raise ValueError(
-                "supervision='neighbor2neighbor' needs images of at least 2 pixels "
-                f"along every axis, got patches of {tuple(x.shape[2:])}."
+                "'neighbor2neighbor' needs images of at least 2 pixels along every "
+                f"axis, got patches of {tuple(x.shape[2:])}."
             )
         first = torch.randint(2**ndim, cells)
         axis = torch.randint(ndim, cells)

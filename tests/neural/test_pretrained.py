@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sklearn
+from scipy.ndimage import convolve, gaussian_filter
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
@@ -227,9 +228,38 @@ def test_adapting_to_counted_photons_helps(few_batches):
     assert adapted > plain + 8
 
 
+def test_adapting_to_noise_that_is_correlated(few_batches):
+    rng = np.random.default_rng(1)
+    clean = 128 + 400 * gaussian_filter(rng.standard_normal((1, 48, 48)), (0, 2, 2))
+    neighbours = np.array([[[0, 0.1, 0], [0.2, 1, 0.2], [0, 0.1, 0]]])
+    noisy = clean + 30 * convolve(rng.standard_normal(clean.shape), neighbours)
+    plain, misled, adapted = (
+        denoiser("auto", fine_tune=tune, lr=1e-3, max_epochs=6)
+        .fit(noisy)
+        .score(noisy, clean)
+        for tune in (False, "sure", "neighbor2neighbor")
+    )
+    assert misled < plain
+    assert adapted > plain + 0.3
+
+
+def test_how_to_adapt_does_not_matter_beside_pairs(few_batches):
+    options = {"max_epochs": 1}
+    X, y = NOISY[:1, :32, :32], CLEAN[:1, :32, :32]
+    one, other = (
+        denoiser(fine_tune=tune, **options).fit(X, y).predict(X)
+        for tune in (True, "neighbor2neighbor")
+    )
+    np.testing.assert_array_equal(one, other)
+
+
 def test_what_cannot_be_adapted():
     with pytest.raises(ValueError, match="fine_tune"):
         denoiser(1.0, gain=1.0, fine_tune=True).fit(NOISY)
+    with pytest.raises(ValueError, match="fine_tune"):
+        denoiser(fine_tune="noise2void").fit(NOISY)
+    with pytest.raises(ValueError, match="at least 2 pixels"):
+        denoiser(fine_tune="neighbor2neighbor").fit(NOISY[:, :1])
     with pytest.raises(ValueError, match="fine_tune"):
         denoiser(fine_tune=True).fit(NOISY, mask=np.ones(NOISY.shape, bool))
 
