@@ -77,7 +77,7 @@ class MaterialMixin:
                 levels += [
                     (offset, gain) if gain > 0 else level
                     for level, gain, offset in zip(
-                        *(part.tolist() for part in noise), strict=True
+                        *(part.tolist() for part in noise[:3]), strict=True
                     )
                 ]
             else:

@@ -426,7 +426,7 @@ class PretrainedDenoiser(Denoiser):
         seen = []
 
         def see(x, level):
-            seen.append((as_planes(x, self._in_colour)[0], level))
+            seen.append((as_planes(x, self._in_colour)[0], level.mean()))
             return x
 
         for x in images.images(np.float32):

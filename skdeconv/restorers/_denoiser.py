@@ -1,10 +1,9 @@
 """What denoisers share: the noise level, given, measured or estimated."""
 
-from functools import partial
-
 import torch
 from torch import Tensor
 
+from skdeconv._params import given
 from skdeconv.restorers._base import BaseRestorer
 from skdeconv.restorers._noise import (
     automatic_noise,
@@ -46,21 +45,19 @@ class Denoiser(BaseRestorer):
             self._warn_of_outliers(x, weight)
             if isinstance(self.noise_std_, float):
                 noise_std = self.noise_std_
-        denoise = self._denoise
-        if weight is not None:
-            denoise = partial(denoise, weight=weight)
         if noise_std is None and self._only_denoises:
-            return denoise_stabilised(denoise, x, self.data_range_, weight)
+            return denoise_stabilised(self._denoise, x, self.data_range_, weight)
         if noise_std is None:
             noise_std = self._estimate(x, weight)
         else:
             check_told_noise(noise_std, self.psf_, x, self.data_range_, weight)
         level = torch.as_tensor(noise_std, dtype=x.dtype, device=x.device)
-        return denoise(x, level.expand(len(x)) if level.ndim < 2 else level)
+        level = level.expand(len(x)) if level.ndim < 2 else level
+        return self._denoise(x, level, **given(weight=weight))
 
     def _estimate(self, x, weight):
         if self._only_denoises:
-            return automatic_noise(x, self.data_range_, weight)[0]
+            return automatic_noise(x, self.data_range_, weight).std
         return self._automatic_noise_std(x, weight)
 
     def _denoise(self, x: Tensor, noise_std: Tensor) -> Tensor:

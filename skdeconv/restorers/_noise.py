@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import repeat
 from math import prod
 from numbers import Real
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,19 +17,21 @@ from skdeconv._warnings import warn_caller
 from skdeconv.estimation import estimate_noise_curve, estimate_noise_std
 from skdeconv.exceptions import NoiseWarning
 from skdeconv.operators import Blur
+from skdeconv.restorers._lattices import on_lattices
 from skdeconv.restorers._noise_behind import (
     LONG,
     in_coarse_pixels,
     noise_behind,
     warn_of_misfit,
 )
+from skdeconv.restorers._shared_noise import NOTABLE, shared_noise, thinned
 from skdeconv.solvers import anscombe, inverse_anscombe
 
 NOISE_STD = [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})]
 
 # An estimate is doubtful below this reliability. It matters in images of so many
 # pixels, smaller ones are never sure, and where it is more than this part of the range.
-RELIABLE, PIXELS, NOTABLE = 0.4, 4096, 0.01
+RELIABLE, PIXELS = 0.4, 4096
 
 # Fewer pixels of pairs than these do not measure noise.
 FEW = 64
@@ -57,7 +60,7 @@ def automatic_noise_std(
     noise = noise_behind(psf, x, data_range, weight)
     warn_of_doubt(
         x,
-        noise.level,
+        noise.level.where(~noise.correlated, 0),
         noise.reliability,
         data_range,
         "noise_std",
@@ -76,10 +79,30 @@ def reliable_noise_std(x: Tensor, weight: Tensor | None) -> Tensor:
     return level.where(reliability >= TOLD, torch.nan)
 
 
+class Noise(NamedTuple):
+    """Noise of each image: a level, or how its variance grows with the intensity.
+
+    Parameters
+    ----------
+    std : Tensor of shape (batch,)
+        Where the noise grows, the root mean square over the image.
+    gain, offset : Tensor of shape (batch,)
+        What :func:`skdeconv.solvers.anscombe` takes: 0 and 1, which change nothing,
+        where the noise is the same everywhere.
+    spacing : int64 Tensor of shape (batch,)
+        How far apart pixels lie whose noise is white.
+    """
+
+    std: Tensor
+    gain: Tensor
+    offset: Tensor
+    spacing: Tensor
+
+
 def automatic_noise(
     x: Tensor, data_range: float, weight: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Estimate a noise level of each image, or how its variance grows with intensity.
+) -> Noise:
+    """Estimate the noise of each image; warn where it cannot be known.
 
     Parameters
     ----------
@@ -92,45 +115,76 @@ def automatic_noise(
 
     Returns
     -------
-    noise_std : Tensor of shape (batch,)
-        Where the noise grows, the root mean square over the image.
-    gain, offset : Tensor of shape (batch,)
-        What :func:`skdeconv.solvers.anscombe` takes: 0 and 1, which change nothing,
-        where the noise is the same everywhere.
+    noise : Noise
     """
     level, reliability = estimate_noise_std(
         x, x.ndim - 2, weight=weight, return_reliability=True
     )
+    spacing, shared = shared_noise(x, data_range, weight)
+    white = spacing == 1
+    level = level.where(white, shared)
+    std, gain, offset = _levels(x, level, weight)
+    for distance in spacing[~white].unique().tolist():
+        alike = spacing == distance
+        known = None if weight is None else weight.expand_as(x)[alike]
+        lattices, known = thinned(x[alike], known, distance)
+        levels = _levels(lattices, level[alike], known)
+        for part, found in zip((std, gain, offset), levels, strict=True):
+            part[alike] = found
+    warn_of_doubt(
+        x,
+        level.where(white & (gain == 0), 0),
+        reliability,
+        data_range,
+        "noise_std",
+        weight,
+    )
+    return Noise(std, gain, offset, spacing)
+
+
+def _levels(x, level, weight):
+    """Levels, or where noise grows root mean squares, and how it grows."""
     curve = estimate_noise_curve(x, x.ndim - 2, weight=weight)
-    constant = torch.where(curve.grows, 0, level)
-    warn_of_doubt(x, constant, reliability, data_range, "noise_std", weight)
-    level = torch.where(curve.grows, curve.rms(x, weight), level)
-    return level, curve.gain.where(curve.grows, 0), curve.offset.where(curve.grows, 1)
+    return (
+        torch.where(curve.grows, curve.rms(x, weight), level),
+        curve.gain.where(curve.grows, 0),
+        curve.offset.where(curve.grows, 1),
+    )
 
 
 def denoise_stabilised(
-    denoise: Callable[[Tensor, Tensor], Tensor],
+    denoise: Callable[..., Tensor],
     x: Tensor,
     data_range: float,
     weight: Tensor | None = None,
 ) -> Tensor:
-    """Denoise at estimated levels; noise that grows is brought to one level first.
+    """Denoise at estimated levels noise that is brought to one level and is white.
 
-    `denoise` takes images and one noise level for each.
+    Noise that grows with the intensity is transformed first; where neighbouring pixels
+    share it, the lattices of pixels that do not are denoised by themselves. `denoise`
+    takes images, one noise level for each and, where there are any, weights.
     """
-    level, gain, offset = automatic_noise(x, data_range, weight)
-    grows = gain > 0
+    noise = automatic_noise(x, data_range, weight)
+    level, grows = noise.std, noise.gain > 0
+    if grows.any():
+        stable = anscombe(x, noise.gain, noise.offset)
+        # Some know the range of their images: it is filled.
+        low, high = stable.flatten(1).aminmax(dim=1)
+        low = low.where(grows, 0)
+        scale = (data_range / (high - low)).where(grows, 1)
+        level = level.where(~grows, scale)
+        low, scale = (v.reshape(-1, *(1,) * (x.ndim - 1)) for v in (low, scale))
+        x = (stable - low) * scale
+    restored = torch.empty_like(x)
+    for distance in noise.spacing.unique().tolist():
+        alike = noise.spacing == distance
+        parts = x[alike], level[alike]
+        if weight is not None:
+            parts += (weight.expand(len(x), *weight.shape[1:])[alike],)
+        restored[alike] = on_lattices(denoise, distance, *parts)
     if not grows.any():
-        return denoise(x, level)
-    stable = anscombe(x, gain, offset)
-    # Some know the range of their images: it is filled.
-    low, high = stable.flatten(1).aminmax(dim=1)
-    low = low.where(grows, 0)
-    scale = (data_range / (high - low)).where(grows, 1)
-    level = level.where(~grows, scale)
-    low, scale = (v.reshape(-1, *(1,) * (x.ndim - 1)) for v in (low, scale))
-    restored = denoise((stable - low) * scale, level)
-    return inverse_anscombe(restored / scale + low, gain, offset)
+        return restored
+    return inverse_anscombe(restored / scale + low, noise.gain, noise.offset)
 
 
 def warn_of_doubt(

@@ -19,6 +19,7 @@ from skdeconv.estimation._noise import mean_intensity
 from skdeconv.estimation._spectrum import blurred_gain, periodogram
 from skdeconv.exceptions import PSFWarning
 from skdeconv.operators._fourier import radial_frequency
+from skdeconv.restorers._shared_noise import shared_noise
 
 # Noise that was smoothed, as by demosaicking, scaling or JPEG, has more power in coarse
 # pixels than white noise of its level. Behind a blur of at least this deviation in all
@@ -63,6 +64,8 @@ class NoiseBehind:
         square over the image where noise grows with the intensity.
     grows : Tensor of bool of shape (batch,)
         Whether it does.
+    correlated : Tensor of bool of shape (batch,)
+        Whether neighbouring pixels share it, without a blur.
     factor : Tensor of shape (batch,)
         How many times more of it coarse pixels have than of white noise.
     unexplained : Tensor of shape (batch,)
@@ -72,6 +75,7 @@ class NoiseBehind:
     level: Tensor
     reliability: Tensor
     grows: Tensor
+    correlated: Tensor
     factor: Tensor
     unexplained: Tensor
 
@@ -83,7 +87,8 @@ class NoiseBehind:
     @property
     def plain(self) -> Tensor:
         """Whether it is the level that the pixels show, all of them."""
-        return (self.factor == 1) & (self.unexplained == 0) & ~self.grows
+        white = (self.factor == 1) & ~self.correlated
+        return white & (self.unexplained == 0) & ~self.grows
 
 
 def noise_behind(
@@ -99,9 +104,14 @@ def noise_behind(
     )
     factor = smoothed_noise_factor(x, level, reliability, psf, weight)
     level, grows = _where_it_grows(x, level, psf, weight)
+    correlated = torch.zeros_like(grows)
+    if psf is None:
+        spacing, shared = shared_noise(x, data_range, weight)
+        correlated = spacing > 1
+        level = shared.where(correlated, level)
     white = factor == 1
     unexplained = unexplained_by(psf, x, factor * level, data_range, weight, white)
-    return NoiseBehind(level, reliability, grows, factor, unexplained)
+    return NoiseBehind(level, reliability, grows, correlated, factor, unexplained)
 
 
 def _where_it_grows(x, level, psf, weight):

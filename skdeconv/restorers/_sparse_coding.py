@@ -261,7 +261,7 @@ class SparseCodingRestorer(VaryingPSFMixin, SparseInversionMixin, BaseRestorer):
                     noise = noise_behind(self.psf_, x, self.data_range_, weight)
                     levels.append(noise.total)
                 else:
-                    levels.append(automatic_noise(x, self.data_range_)[0])
+                    levels.append(automatic_noise(x, self.data_range_).std)
             return torch.cat(levels).cpu().numpy()
         return pair_noise_std(images, target, self.psf_, weights)
 

@@ -1,0 +1,66 @@
+"""Noise of which neighbouring pixels share a part."""
+
+from torch import Tensor
+
+from skdeconv._warnings import warn_caller
+from skdeconv.estimation import estimate_noise_std
+from skdeconv.estimation._correlation import noise_spacing
+from skdeconv.exceptions import NoiseWarning
+from skdeconv.restorers._lattices import pixel_lattices
+
+# Noise matters where it is more than this part of the range.
+NOTABLE = 0.01
+
+
+def shared_noise(
+    x: Tensor, data_range: float, weight: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Find images whose noise is not white, and how strong it is; warn of them.
+
+    Parameters
+    ----------
+    x : Tensor of shape (batch, channels, *spatial)
+        Images.
+    data_range : float
+        Span of the intensities.
+    weight : Tensor broadcastable to the shape of x, or None, default=None
+        Pixels of weight 0 are left out.
+
+    Returns
+    -------
+    spacing : int64 Tensor of shape (batch,)
+        How far apart pixels lie whose noise has nothing in common: 1 where it is white.
+    noise_std : Tensor of shape (batch,)
+        Level of what is not white, a root mean square over the channels; else 0.
+    """
+    spacing = noise_spacing(x, weight)
+    level = x.new_zeros(len(x))
+    for distance in spacing[spacing > 1].unique().tolist():
+        alike = spacing == distance
+        known = None if weight is None else weight.expand_as(x)[alike]
+        # What was interpolated differs between the colours.
+        planes, known = (
+            None if part is None else part.flatten(0, 1)[:, None]
+            for part in (x[alike], known)
+        )
+        lattices, known = thinned(planes, known, distance)
+        levels = estimate_noise_std(lattices, 2, weight=known)
+        level[alike] = levels.unflatten(0, (-1, x.shape[1])).square().mean(1).sqrt()
+    notable = level > NOTABLE * data_range
+    if notable.any():
+        warn_caller(
+            "noise_std='auto' finds noise that neighbouring pixels share, as "
+            "demosaicking and scaling leave it, or else texture everywhere that looks "
+            f"like it; for the former, {float(level[notable][0]):.3g} is assumed. Pass "
+            "noise_std if the noise is white.",
+            NoiseWarning,
+        )
+    return spacing.where(notable, 1), level.where(notable, 0)
+
+
+def thinned(
+    x: Tensor, weight: Tensor | None, spacing: int
+) -> tuple[Tensor, Tensor | None]:
+    """Lattices of pixels, and of their weights, whose noise is next to white."""
+    parts = (x, weight)
+    return tuple(p if p is None else pixel_lattices(p, spacing + 1) for p in parts)
