@@ -60,7 +60,7 @@ def automatic_noise_std(
     noise = noise_behind(psf, x, data_range, weight)
     warn_of_doubt(
         x,
-        noise.level.where(~noise.correlated, 0),
+        noise.level,
         noise.reliability,
         data_range,
         "noise_std",
@@ -120,9 +120,10 @@ def automatic_noise(
     level, reliability = estimate_noise_std(
         x, x.ndim - 2, weight=weight, return_reliability=True
     )
-    spacing, shared = shared_noise(x, data_range, weight)
+    spacing, level, reliability = shared_noise(
+        x, level, reliability, data_range, weight
+    )
     white = spacing == 1
-    level = level.where(white, shared)
     std, gain, offset = _levels(x, level, weight)
     for distance in spacing[~white].unique().tolist():
         alike = spacing == distance

@@ -106,9 +106,9 @@ def noise_behind(
     level, grows = _where_it_grows(x, level, psf, weight)
     correlated = torch.zeros_like(grows)
     if psf is None:
-        spacing, shared = shared_noise(x, data_range, weight)
-        correlated = spacing > 1
-        level = shared.where(correlated, level)
+        shown = level
+        _, level, reliability = shared_noise(x, level, reliability, data_range, weight)
+        correlated = level != shown
     white = factor == 1
     unexplained = unexplained_by(psf, x, factor * level, data_range, weight, white)
     return NoiseBehind(level, reliability, grows, correlated, factor, unexplained)

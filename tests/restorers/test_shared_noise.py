@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import convolve
+from skimage import data
 
 from skdeconv import (
     BilateralRestorer,
@@ -17,7 +18,9 @@ from skdeconv import (
     WaveletRestorer,
 )
 from skdeconv.datasets import load_photographs
-from skdeconv.estimation._correlation import noise_spacing
+from skdeconv.degradations import JPEGCompression
+from skdeconv.estimation import estimate_noise_std
+from skdeconv.estimation._correlation import noise_correlation
 from skdeconv.exceptions import NoiseWarning
 from skdeconv.metrics import psnr
 from skdeconv.restorers._lattices import on_lattices
@@ -35,33 +38,108 @@ def demosaicked(shape, seed=0):
     return (noise / noise.std()).astype("f4")
 
 
+def shared(part, shape, seed=0):
+    """Noise of deviation 1 of which each pixel shares a part with the next ones."""
+    weight = (1 - np.sqrt(1 - 2 * part**2)) / part / 2
+    kernel = np.outer([weight, 1, weight], [weight, 1, weight])
+    noise = convolve(
+        np.random.default_rng(seed).standard_normal(shape), kernel, mode="wrap"
+    )
+    return (noise / noise.std()).astype("f4")
+
+
 def as_tensor(*images):
     return torch.from_numpy(np.stack(images).astype("f4"))[:, None]
+
+
+def spacing_of(*tensors):
+    return noise_correlation(*tensors)[0].tolist()
 
 
 def test_spacing_is_found_of_each_image():
     white = np.random.default_rng(0).standard_normal(CLEAN.shape)
     images = [CLEAN + STD * demosaicked(CLEAN.shape), CLEAN + STD * white, CLEAN]
-    assert noise_spacing(as_tensor(*images)).tolist() == [2, 1, 1]
+    assert spacing_of(as_tensor(*images)) == [2, 1, 1]
     wide = convolve(demosaicked(CLEAN.shape), BILINEAR, mode="wrap")
-    assert noise_spacing(as_tensor(CLEAN + STD / wide.std() * wide)) == 3
+    assert spacing_of(as_tensor(CLEAN + STD / wide.std() * wide)) == [3]
 
 
 @pytest.mark.parametrize("shape", [(95, 200), (256,), (16, 100, 100)])
 def test_too_few_pixels_or_other_dimensions_tell_nothing(shape):
-    assert noise_spacing(torch.randn(1, 1, *shape)) == 1
+    spacing, excess = noise_correlation(torch.randn(1, 1, *shape))
+    assert spacing == 1
+    assert excess == 1
 
 
 def test_hidden_pixels_and_textures_of_one_channel_do_not_count():
     noise = as_tensor(STD * demosaicked((256, 256)))
     weight = (torch.rand(1, 1, 256, 256) > 0.1).float()
-    assert noise_spacing(noise) == 2
-    assert noise_spacing(noise, weight) == 1  # leaves no block whole
+    assert spacing_of(noise) == [2]
+    assert spacing_of(noise, weight) == [1]  # leaves no block whole
     part = torch.ones_like(weight)
     part[..., :64] = 0
-    assert noise_spacing(noise, part) == 2
+    assert spacing_of(noise, part) == [2]
     colours = torch.cat([noise, noise, STD * torch.randn(1, 1, 256, 256)], dim=1)
-    assert noise_spacing(colours) == 1
+    assert spacing_of(colours) == [1]
+    little = as_tensor(STD * shared(0.1, (256, 256)))
+    colours = torch.cat([little, little, STD * torch.randn(1, 1, 256, 256)], dim=1)
+    assert noise_correlation(torch.cat([little] * 3, dim=1))[1] > 1.05
+    assert noise_correlation(colours)[1] == 1
+
+
+@pytest.mark.parametrize("part", [0.1, 0.2])
+def test_level_of_noise_that_is_shared_a_little(part):
+    white = STD * np.random.default_rng(1).standard_normal(CLEAN.shape)
+    noisy = as_tensor(CLEAN + STD * shared(part, CLEAN.shape), CLEAN + white, CLEAN)
+    spacing, excess = noise_correlation(noisy)
+    assert spacing.tolist() == [1, 1, 1]
+    level = excess * estimate_noise_std(noisy, 2)
+    assert level[0] == pytest.approx(STD, rel=0.08)
+    assert excess[1:].tolist() == [1, 1]
+
+
+def test_noise_that_is_shared_a_little_is_restored():
+    noisy = CLEAN + STD * shared(0.2, CLEAN.shape)
+    white = float(estimate_noise_std(as_tensor(noisy), 2))
+    before = psnr(CLEAN[None], noisy[None], data_range=255)
+    for restorer, gain in (
+        (PretrainedDenoiser(data_range=255), 2),
+        (WaveletRestorer(data_range=255), 1),
+        (TotalVariationRestorer(data_range=255), 0.5),
+    ):
+        scores = []
+        for told in (white, "auto"):
+            restorer.set_params(noise_std=told).fit(noisy[None])
+            scores.append(restorer.score(noisy[None], CLEAN[None]))
+        assert scores[1] > scores[0] + gain > before
+        assert getattr(restorer, "noise_std_", STD) == pytest.approx(STD, rel=0.08)
+
+
+def test_noise_that_was_compressed_is_restored():
+    rng = np.random.default_rng(0)
+    noisy = as_tensor(CLEAN + STD / 2 * rng.standard_normal(CLEAN.shape))
+    noisy = JPEGCompression(60, data_range=255.0)(noisy)
+    white = float(estimate_noise_std(noisy, 2))
+    noisy = noisy[:, 0].numpy()
+    for restorer, gain in (
+        (PretrainedDenoiser(data_range=255), 3),
+        (BlockMatchingRestorer(data_range=255), 3),
+        (TotalVariationRestorer(data_range=255), 2),
+    ):
+        scores = []
+        for told in (white, "auto"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                restorer.set_params(noise_std=told).fit(noisy)
+            scores.append(restorer.score(noisy, CLEAN[None]))
+        assert scores[1] > scores[0] + gain
+        assert getattr(restorer, "noise_std_", 10.0) == pytest.approx(10, rel=0.1)
+
+
+def test_texture_that_was_compressed_warns():
+    texture = JPEGCompression(90)(as_tensor(data.gravel()[:256, :256] / 255))
+    with pytest.warns(NoiseWarning, match="unsure"):
+        WaveletRestorer().fit(texture[:, 0].numpy())
 
 
 @pytest.mark.parametrize("spacing", [1, 2, 3])
