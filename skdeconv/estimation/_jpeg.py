@@ -32,8 +32,8 @@ TELLING = 0.03
 # Sums of the two frequencies in the bands that are compared, and how many coefficients
 # of a band must tell. Noise is as strong in all of them, texture weaker in the last.
 BANDS, MEMBERS = ((3, 5), (5, 7), (7, 10), (10, 15)), 4
-# So many times stronger in one band than in another it is texture, if noise at all.
-UNEVEN = 1.5
+# So many times stronger in one band than in another it may be texture, and is.
+UNEVEN, TEXTURE = 1.5, 2.0
 
 
 def jpeg_noise_std(
@@ -174,6 +174,6 @@ def _of_coefficients(coefficients):
     level = limit / -torch.special.ndtri(shown / 2)
     bands = [level[telling & (sums >= low) & (sums < high)] for low, high in BANDS]
     levels = [float(b.median()) for b in bands if len(b) >= MEMBERS]
-    if not levels:
+    if not levels or max(levels) > TEXTURE * min(levels):
         return 0.0, False
     return min(levels), max(levels) <= UNEVEN * min(levels)

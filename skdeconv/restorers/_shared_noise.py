@@ -45,7 +45,6 @@ def shared_noise(
         1 where it is plain that noise is not white.
     """
     compressed, even = jpeg_noise_std(x, data_range, weight)
-    compressed = compressed.where(even, 0)
     spacing, excess = noise_correlation(x, weight)
     spacing, excess = (v.where(compressed == 0, 1) for v in (spacing, excess))
     apart = torch.zeros_like(level)
@@ -71,7 +70,7 @@ def shared_noise(
         )
     raised = torch.maximum(excess * level, compressed)
     higher = (raised > NOTABLE * data_range) & (raised > level)
-    plain = higher | notable
+    plain = higher & (even | (compressed == 0)) | notable
     level = apart.where(notable, raised.where(higher, level))
     return spacing.where(notable, 1), level, reliability.where(~plain, 1)
 

@@ -80,8 +80,7 @@ def test_hidden_and_clipped_pixels_do_not_count():
 def test_texture_is_not_sure():
     x = torch.from_numpy(data.gravel()[None, None]).float()
     for quality in (75, 90):
-        level, sure = jpeg_noise_std(compressed(x, 0, quality), 255.0)
-        assert level > 0
+        _, sure = jpeg_noise_std(compressed(x, 0, quality), 255.0)
         assert not sure
 
 
