@@ -98,6 +98,14 @@ def test_level_of_noise_that_is_shared_a_little(part):
     assert excess[1:].tolist() == [1, 1]
 
 
+def scores_of(restorer, noisy, white):
+    """Scores when told the level of white noise, and by itself."""
+    return [
+        restorer.set_params(noise_std=told).fit(noisy).score(noisy, CLEAN[None])
+        for told in (white, "auto")
+    ]
+
+
 def test_noise_that_is_shared_a_little_is_restored():
     noisy = CLEAN + STD * shared(0.2, CLEAN.shape)
     white = float(estimate_noise_std(as_tensor(noisy), 2))
@@ -107,10 +115,7 @@ def test_noise_that_is_shared_a_little_is_restored():
         (WaveletRestorer(data_range=255), 1),
         (TotalVariationRestorer(data_range=255), 0.5),
     ):
-        scores = []
-        for told in (white, "auto"):
-            restorer.set_params(noise_std=told).fit(noisy[None])
-            scores.append(restorer.score(noisy[None], CLEAN[None]))
+        scores = scores_of(restorer, noisy[None], white)
         assert scores[1] > scores[0] + gain > before
         assert getattr(restorer, "noise_std_", STD) == pytest.approx(STD, rel=0.08)
 
@@ -126,12 +131,9 @@ def test_noise_that_was_compressed_is_restored():
         (BlockMatchingRestorer(data_range=255), 3),
         (TotalVariationRestorer(data_range=255), 2),
     ):
-        scores = []
-        for told in (white, "auto"):
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")
-                restorer.set_params(noise_std=told).fit(noisy)
-            scores.append(restorer.score(noisy, CLEAN[None]))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            scores = scores_of(restorer, noisy, white)
         assert scores[1] > scores[0] + gain
         assert getattr(restorer, "noise_std_", 10.0) == pytest.approx(10, rel=0.1)
 
